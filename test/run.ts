@@ -1,0 +1,81 @@
+// Runs each test file in a process of its own, two at a time, and adds up what uvu prints. A file that ends without
+// uvu's summary (a crash, a missing `test.run()`) counts as a failure. The last line is `N passed, N failed`.
+// Usage: node --import tsx test/run.ts [part of a file name ...]
+
+import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const testDir = fileURLToPath(new URL('.', import.meta.url));
+const PARALLEL = 2;
+
+interface Outcome {
+  file: string;
+  output: string;
+  passed: number;
+  failed: number;
+  skipped: number;
+  seconds: number;
+}
+
+function testFiles(filters: string[]): string[] {
+  return readdirSync(testDir, { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.test.ts') && (filters.length === 0 || filters.some(part => file.includes(part))))
+    .sort();
+}
+
+function runFile(file: string): Promise<Outcome> {
+  const startMs = performance.now();
+  const child = spawn(process.execPath, ['--import', 'tsx', join(testDir, file)], {
+    env: { ...process.env, FORCE_COLOR: '0' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', chunk => {
+    output += chunk;
+  });
+  child.stderr.setEncoding('utf8').on('data', chunk => {
+    output += chunk;
+  });
+  return new Promise(resolve => {
+    child.on('close', (code, signal) => {
+      const count = (label: string) => Number(new RegExp(`^ {2}${label}: +(\\d+)`, 'm').exec(output)?.[1] ?? Number.NaN);
+      const seconds = (performance.now() - startMs) / 1000;
+      const total = count('Total');
+      const passed = count('Passed');
+      const skipped = count('Skipped');
+      const complete = Number.isInteger(total + passed + skipped) && total + skipped > 0;
+      if (complete && (code === 0) === (passed === total)) {
+        resolve({ file, output, passed, failed: total - passed, skipped, seconds });
+      } else {
+        output += `\n${file}: ended without a summary of its tests (exit ${code}, signal ${signal})\n`;
+        resolve({ file, output, passed: complete ? passed : 0, failed: complete ? total - passed + 1 : 1, skipped: 0, seconds });
+      }
+    });
+  });
+}
+
+const queue = testFiles(process.argv.slice(2));
+const outcomes: Outcome[] = [];
+await Promise.all(
+  Array.from({ length: PARALLEL }, async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const outcome = await runFile(file);
+      outcomes.push(outcome);
+      const { passed, failed, skipped, seconds } = outcome;
+      console.log(
+        `${failed === 0 ? 'ok  ' : 'FAIL'} ${relative('.', join(testDir, file))}: ` +
+          `${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds.toFixed(1)} s`,
+      );
+      for (const line of outcome.output.split('\n')) if (/^(skipped|seed)\b/.test(line)) console.log(`     ${line}`);
+      if (failed > 0) console.log(outcome.output);
+    }
+  }),
+);
+
+const sum = (key: 'passed' | 'failed' | 'skipped') => outcomes.reduce((total, outcome) => total + outcome[key], 0);
+const failed = sum('failed') + (outcomes.length === 0 ? 1 : 0);
+const skipped = sum('skipped');
+process.exitCode = failed === 0 ? 0 : 1;
+console.log(`\n${sum('passed')} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
