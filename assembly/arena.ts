@@ -1,0 +1,321 @@
+// Where nodes live: a hash table of slot numbers, and the slots beside it, densely packed.
+//
+//   arenaBase()                 slotsStart
+//   | table: u32 slot numbers   | slot 1 | slot 2 | … | slot slotCount
+//   |<-- tableSize * 4 -------->|<- 52 ->|
+//
+//   slot:  0 bits (32)   32 key hi (8)   40 key lo (8)   48 meta (4)
+//   meta:  bits 0..3 level   bit 4 PRESENT   bit 5 DIRTY   bits 6..31 next slot in the dirty list
+//
+// Memory: SLOT_BYTES 52, and a table between half and 7/8 of it full: 4 * 16 / 7 = 9.2 at most. Below 62 bytes a node.
+//
+// key: the node's address prefix, an index shifted right by 8 * (level + 1) bits. level 0: a leaf.
+//
+// A slot that is not PRESENT remembers that the store has no such node ("absent"): only a hosted arena has those. In an
+// arena of its own what has no slot is absent; in a hosted one it is unknown.
+//
+// Inserting and removing move slots about: a pointer to a slot is good until the next insertion or removal.
+
+import { fill, NODE_BYTES } from './node';
+
+const KEY_HI: usize = NODE_BYTES; // 32
+const KEY_LO: usize = KEY_HI + 8; // 40
+const META: usize = KEY_LO + 8; // 48
+const SLOT_BYTES: usize = META + 4; // 52
+
+const LEVEL_MASK: u32 = 0xf;
+const PRESENT: u32 = 1 << 4;
+const DIRTY: u32 = 1 << 5;
+const LINK_SHIFT: u32 = 6;
+
+const FIRST_TABLE_SIZE: u32 = 128;
+const PAGE_BYTES: usize = 65536;
+
+/** What `getNode` says instead of a pointer. No slot lies this low in memory. */
+export const ABSENT: usize = 0;
+export const UNKNOWN: usize = 1;
+
+/** The node that `getNode` last missed: the host is to supply it. */
+export let wantedLevel: u32 = 0;
+export let wantedHi: u64 = 0;
+export let wantedLo: u64 = 0;
+
+/** First byte that is free for us. What lies from here to `arenaBase()` belongs to the exclusions. */
+export const HEAP_START: usize = (__heap_base + 63) & ~63;
+
+let base: usize = HEAP_START;
+let tableSize: u32 = 0; // a power of two
+let slotsStart: usize = 0;
+let slotCount: u32 = 0;
+let presentCount: u32 = 0;
+let dirtyHead: u32 = 0;
+let hosted: bool = false;
+let generation: u32 = 0;
+
+/** The leaf that was asked for last, as searches go on where the last one ended. 0: none; it does not outlive a move. */
+let lastLeaf: usize = 0;
+let lastLeafHi: u64 = 0;
+let lastLeafLo: u64 = 0;
+
+/** Empties the arena. A hosted one knows nothing until the host supplies it. */
+export function resetArena(isHosted: bool): void {
+  hosted = isHosted;
+  slotCount = 0;
+  presentCount = 0;
+  dirtyHead = 0;
+  nodesMoved();
+  tableSize = FIRST_TABLE_SIZE;
+  slotsStart = base + usize(tableSize) * 4;
+  ensureMemory(slotsStart);
+  memory.fill(base, 0, usize(tableSize) * 4);
+}
+
+function nodesMoved(): void {
+  generation++;
+  lastLeaf = 0;
+}
+
+export function arenaBase(): usize {
+  return base;
+}
+
+/** Moves the whole arena up to make room below it. */
+export function moveArena(newBase: usize): void {
+  assert(newBase >= base);
+  const bytes = arenaEnd() - base;
+  ensureMemory(newBase + bytes);
+  memory.copy(newBase, base, bytes);
+  nodesMoved();
+  slotsStart += newBase - base;
+  base = newBase;
+}
+
+/** First byte after the arena: free for whoever needs room until the next insertion. */
+export function arenaEnd(): usize {
+  return slotPtr(slotCount + 1);
+}
+
+export function ensureMemory(end: usize): void {
+  const pages = i32((end + PAGE_BYTES - 1) / PAGE_BYTES);
+  const missing = pages - memory.size();
+  if (missing > 0 && memory.grow(missing) < 0) unreachable(); // out of memory
+}
+
+/** Number of nodes, all of them partial but for a full root. */
+export function nodeCount(): u32 {
+  return presentCount;
+}
+
+/** Changes whenever a node comes, goes or moves: what was derived from the set of nodes is stale then. */
+export function arenaGeneration(): u32 {
+  return generation;
+}
+
+/** Number of slots, numbered from 1. In an arena of its own each holds a node. */
+export function slots(): u32 {
+  return slotCount;
+}
+
+// @ts-ignore: decorator
+@inline
+export function slotPtr(slot: u32): usize {
+  return slotsStart + usize(slot - 1) * SLOT_BYTES;
+}
+
+// @ts-ignore: decorator
+@inline
+export function levelOf(ptr: usize): u32 {
+  return load<u32>(ptr, META) & LEVEL_MASK;
+}
+
+// @ts-ignore: decorator
+@inline
+export function keyHiOf(ptr: usize): u64 {
+  return load<u64>(ptr, KEY_HI);
+}
+
+// @ts-ignore: decorator
+@inline
+export function keyLoOf(ptr: usize): u64 {
+  return load<u64>(ptr, KEY_LO);
+}
+
+// @ts-ignore: decorator
+@inline
+export function isPresent(ptr: usize): bool {
+  return (load<u32>(ptr, META) & PRESENT) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+function slotOf(ptr: usize): u32 {
+  return u32((ptr - slotsStart) / SLOT_BYTES) + 1;
+}
+
+// @ts-ignore: decorator
+@inline
+function hash(level: u32, hi: u64, lo: u64): u32 {
+  // Multiplication by odd constants (golden ratio, and two of xxHash's primes); the high bits mix best.
+  const mixed = (lo ^ ((hi + level) * 0xc2b2ae3d27d4eb4f)) * 0x9e3779b97f4a7c15;
+  return u32(((mixed ^ (mixed >> 29)) * 0x165667b19e3779f9) >> 32);
+}
+
+// @ts-ignore: decorator
+@inline
+function entryPtr(i: u32): usize {
+  return base + usize(i) * 4;
+}
+
+/** Table position of the key's slot, or of the empty entry where it belongs. */
+// @ts-ignore: decorator
+@inline
+function position(level: u32, hi: u64, lo: u64): u32 {
+  const mask = tableSize - 1;
+  let i = hash(level, hi, lo) & mask;
+  while (true) {
+    const slot = load<u32>(entryPtr(i));
+    if (slot == 0) return i;
+    const ptr = slotPtr(slot);
+    if (keyLoOf(ptr) == lo && keyHiOf(ptr) == hi && levelOf(ptr) == level) return i;
+    i = (i + 1) & mask;
+  }
+}
+
+/** getNode of a leaf. */
+// @ts-ignore: decorator
+@inline
+export function getLeaf(hi: u64, lo: u64): usize {
+  if (lastLeaf != 0 && lastLeafLo == lo && lastLeafHi == hi) return lastLeaf;
+  const node = getNode(0, hi, lo);
+  if (node > UNKNOWN) {
+    lastLeaf = node;
+    lastLeafHi = hi;
+    lastLeafLo = lo;
+  }
+  return node;
+}
+
+/** Pointer to the node's bits, ABSENT, or UNKNOWN (then `wanted…` names the node). */
+export function getNode(level: u32, hi: u64, lo: u64): usize {
+  const slot = load<u32>(entryPtr(position(level, hi, lo)));
+  if (slot != 0) {
+    const ptr = slotPtr(slot);
+    return !hosted || isPresent(ptr) ? ptr : ABSENT;
+  }
+  if (!hosted) return ABSENT;
+  wantedLevel = level;
+  wantedHi = hi;
+  wantedLo = lo;
+  return UNKNOWN;
+}
+
+function growTable(): void {
+  const oldSlots = slotsStart;
+  const bytes = usize(slotCount) * SLOT_BYTES;
+  tableSize <<= 1;
+  slotsStart = base + usize(tableSize) * 4;
+  ensureMemory(slotsStart + bytes);
+  memory.copy(slotsStart, oldSlots, bytes);
+  memory.fill(base, 0, usize(tableSize) * 4);
+  for (let slot: u32 = 1; slot <= slotCount; slot++) {
+    const ptr = slotPtr(slot);
+    store<u32>(entryPtr(position(levelOf(ptr), keyHiOf(ptr), keyLoOf(ptr))), slot);
+  }
+}
+
+function newSlot(level: u32, hi: u64, lo: u64): usize {
+  nodesMoved();
+  if ((slotCount + 1) * 8 > tableSize * 7) growTable();
+  const slot = ++slotCount;
+  ensureMemory(arenaEnd());
+  store<u32>(entryPtr(position(level, hi, lo)), slot);
+  const ptr = slotPtr(slot);
+  store<u64>(ptr, hi, KEY_HI);
+  store<u64>(ptr, lo, KEY_LO);
+  store<u32>(ptr, level, META);
+  return ptr;
+}
+
+/** Makes an absent node exist, with all its bits `used`. Moves slots. */
+export function createNode(level: u32, hi: u64, lo: u64, used: bool): usize {
+  const slot = load<u32>(entryPtr(position(level, hi, lo)));
+  const ptr = slot != 0 ? slotPtr(slot) : newSlot(level, hi, lo);
+  assert(!isPresent(ptr), 'the node exists already');
+  store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
+  presentCount++;
+  nodesMoved();
+  fill(ptr, used);
+  return ptr;
+}
+
+/** Notes that a node's bits have changed. */
+// @ts-ignore: decorator
+@inline
+export function touchNode(ptr: usize): void {
+  if (!hosted) return;
+  const meta = load<u32>(ptr, META);
+  if (meta & DIRTY) return;
+  store<u32>(ptr, (meta & (LEVEL_MASK | PRESENT)) | DIRTY | (dirtyHead << LINK_SHIFT), META);
+  dirtyHead = slotOf(ptr);
+}
+
+/** Makes a node absent: it has become all zeros, or all ones with its bit set in the parent. Moves slots. */
+export function dropNode(ptr: usize): void {
+  presentCount--;
+  nodesMoved();
+  if (hosted) {
+    store<u32>(ptr, load<u32>(ptr, META) & ~PRESENT, META);
+    fill(ptr, false);
+    touchNode(ptr);
+    return;
+  }
+  unlink(position(levelOf(ptr), keyHiOf(ptr), keyLoOf(ptr)));
+  // The last slot moves into the gap, so that slots stay dense.
+  const last = slotPtr(slotCount);
+  if (last != ptr) {
+    store<u32>(entryPtr(position(levelOf(last), keyHiOf(last), keyLoOf(last))), slotOf(ptr));
+    memory.copy(ptr, last, SLOT_BYTES);
+  }
+  slotCount--;
+}
+
+/** Empties a table entry, and moves up the entries behind it that would not be found past the gap. */
+function unlink(gap: u32): void {
+  const mask = tableSize - 1;
+  let i = gap;
+  while (true) {
+    i = (i + 1) & mask;
+    const slot = load<u32>(entryPtr(i));
+    if (slot == 0) break;
+    const ptr = slotPtr(slot);
+    const home = hash(levelOf(ptr), keyHiOf(ptr), keyLoOf(ptr)) & mask;
+    if (((i - home) & mask) >= ((i - gap) & mask)) {
+      store<u32>(entryPtr(gap), slot);
+      gap = i;
+    }
+  }
+  store<u32>(entryPtr(gap), 0);
+}
+
+/** Takes in the wanted node from the host: its 32 bytes, or word that the store has none. */
+export function supplyNode(bitsPtr: usize, present: bool): void {
+  assert(hosted);
+  const ptr = newSlot(wantedLevel, wantedHi, wantedLo);
+  if (present) {
+    memory.copy(ptr, bitsPtr, NODE_BYTES);
+    store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
+    presentCount++;
+  } else {
+    fill(ptr, false);
+  }
+}
+
+/** Takes one node off the dirty list; ABSENT if the list is empty. */
+export function popDirty(): usize {
+  if (dirtyHead == 0) return ABSENT;
+  const ptr = slotPtr(dirtyHead);
+  const meta = load<u32>(ptr, META);
+  dirtyHead = meta >> LINK_SHIFT;
+  store<u32>(ptr, meta & (LEVEL_MASK | PRESENT), META);
+  return ptr;
+}

@@ -1,0 +1,73 @@
+// Many processes on one store.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { temporaryStore } from '../support/plugin.ts';
+import { add, addressesOf, addressOf, del, distinct, dualStack, held, network, refused, silent } from './support/ipam.ts';
+import { inParallel, newSeed } from './support/process.ts';
+import { storm } from './support/storm.ts';
+
+const test = suite('concurrency');
+const owners = (count: number, prefix = 'c') => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
+
+test('32 ADDs at once, the first ones ever, get 32 addresses of each family', async () => {
+  const store = temporaryStore();
+  const conf = dualStack();
+  const runs = await Promise.all(owners(32).map(owner => add({ store, conf, owner })));
+  const addresses = runs.flatMap((run, index) => addressesOf(run, `ADD ${index}`));
+  assert.is(addresses.length, 64);
+  distinct(addresses, '32 ADDs');
+  assert.equal(await held(store), addresses.sort());
+});
+
+test('the same owner eight times at once: one succeeds, the others get 103', async () => {
+  const store = temporaryStore();
+  const runs = await Promise.all(owners(8).map(() => add({ store, conf: dualStack(), owner: 'same' })));
+  const successes = runs.filter(run => run.status === 0);
+  assert.is(successes.length, 1, `successes: ${successes.map(({ stdout }) => stdout)}`);
+  for (const run of runs) if (run.status !== 0) refused(run, 103);
+  assert.equal(await held(store), addressesOf(successes[0]!).sort());
+});
+
+test('the same requested address eight times at once: one succeeds, the others get 102', async () => {
+  const store = temporaryStore();
+  const conf = network({ 'ipv4-subnet': '10.0.0.0/24', 'ipv4-address': '10.0.0.9' });
+  const runs = await Promise.all(owners(8).map(owner => add({ store, conf, owner })));
+  assert.is(runs.filter(run => run.status === 0).length, 1);
+  for (const run of runs) if (run.status !== 0) refused(run, 102);
+  assert.equal(await held(store), ['10.0.0.9']);
+});
+
+test('eight ADDs at once for the last three addresses: three succeed, the others get 101', async () => {
+  const store = temporaryStore();
+  const conf = network({ 'ipv4-subnet': '10.0.0.0/28' });
+  for (const owner of owners(10, 'early')) addressOf(await add({ store, conf, owner }));
+  const runs = await Promise.all(owners(8).map(owner => add({ store, conf, owner })));
+  const addresses = runs.filter(run => run.status === 0).map(run => addressOf(run));
+  assert.equal(addresses.sort(), ['10.0.0.12', '10.0.0.13', '10.0.0.14']);
+  for (const run of runs) if (run.status !== 0) refused(run, 101);
+});
+
+test('16 ADDs and 16 DELs mixed', async () => {
+  const store = temporaryStore();
+  const conf = dualStack();
+  const before = await inParallel(owners(16, 'old'), 8, owner => add({ store, conf, owner }));
+  distinct(before.flatMap(run => addressesOf(run)), 'before');
+  const mixed = owners(16).map(async (owner, index) => {
+    const [added, deleted] = await Promise.all([add({ store, conf, owner }), del({ store, conf, owner: `old${index}` })]);
+    silent(deleted, `DEL of old${index}`);
+    return addressesOf(added, `ADD of ${owner}`);
+  });
+  const addresses = (await Promise.all(mixed)).flat();
+  distinct(addresses, 'mixed');
+  assert.equal(await held(store), addresses.sort());
+});
+
+test('200 short writers, eight at a time, with list and STATUS beside them', async () => {
+  const figures = await storm({ store: temporaryStore(), writers: 200, atOnce: 8, seed: newSeed() });
+  assert.equal(figures.wrong, [], JSON.stringify(figures));
+  assert.ok(figures.lists >= 5 && figures.statuses >= 5, `too few readers: ${JSON.stringify(figures)}`);
+  assert.ok(figures.dels >= 30 && figures.adds >= 30, `too one-sided: ${JSON.stringify(figures)}`);
+});
+
+test.run();
