@@ -102,10 +102,8 @@ async function lifeOfTwo(delegation: Delegation): Promise<void> {
   const { conf, store } = delegation;
   await onHost(async host => {
     const [first, second] = host.containers;
-    // ptp waits for duplicate address detection itself; bridges of two ADDs at once would race for the bridge.
-    const runs = await inParallel(host.containers, conf.type === 'ptp' ? 2 : 1, container =>
-      delegate('ADD', delegation, host, container),
-    );
+    // One after the other: how Debian's plugins get on with each other is not tested here.
+    const runs = await inParallel(host.containers, 1, container => delegate('ADD', delegation, host, container));
     const results = runs.map((run, index) => resultOf(run, `ADD ${index}`) as unknown as MainResult);
     for (const result of results) {
       assert.is(result.cniVersion, conf.cniVersion);
@@ -197,10 +195,13 @@ testWith(test, needs, 'bridge passes on our refusal and keeps nothing', async ()
     assert.is(ips[0]?.address, '10.22.0.2/30');
     const { msg } = refused(await delegate('ADD', delegation, host, second), 101, 'ADD in a full pool');
     assert.match(msg, '10.22.0.0/30');
-    const links = await tool('ip', '-n', second, '-o', 'link');
-    assert.not.match(links, 'eth0', 'bridge removes its interface after a failed ADD');
+    silent(await delegate('DEL', delegation, host, second), 'DEL after the refusal');
+    assert.equal(await held(delegation.store), ['10.22.0.2'], 'the DEL of the refused freed nothing');
     silent(await delegate('DEL', delegation, host, first), 'DEL');
-    assert.is(resultOf(await delegate('ADD', delegation, host, second), 'ADD afterwards').ips[0]?.address, '10.22.0.2/30');
+    assert.is(
+      resultOf(await delegate('ADD', delegation, host, second), 'ADD afterwards').ips[0]?.address,
+      '10.22.0.2/30',
+    );
     silent(await delegate('DEL', delegation, host, second), 'DEL');
     assert.equal(await held(delegation.store), []);
   });

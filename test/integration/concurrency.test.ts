@@ -3,7 +3,18 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryStore } from '../support/plugin.ts';
-import { add, addressesOf, addressOf, del, distinct, dualStack, held, network, refused, silent } from './support/ipam.ts';
+import {
+  add,
+  addressesOf,
+  addressOf,
+  del,
+  distinct,
+  dualStack,
+  held,
+  network,
+  refused,
+  silent,
+} from './support/ipam.ts';
 import { inParallel, newSeed } from './support/process.ts';
 import { storm } from './support/storm.ts';
 
@@ -52,9 +63,15 @@ test('16 ADDs and 16 DELs mixed', async () => {
   const store = temporaryStore();
   const conf = dualStack();
   const before = await inParallel(owners(16, 'old'), 8, owner => add({ store, conf, owner }));
-  distinct(before.flatMap(run => addressesOf(run)), 'before');
+  distinct(
+    before.flatMap(run => addressesOf(run)),
+    'before',
+  );
   const mixed = owners(16).map(async (owner, index) => {
-    const [added, deleted] = await Promise.all([add({ store, conf, owner }), del({ store, conf, owner: `old${index}` })]);
+    const [added, deleted] = await Promise.all([
+      add({ store, conf, owner }),
+      del({ store, conf, owner: `old${index}` }),
+    ]);
     silent(deleted, `DEL of old${index}`);
     return addressesOf(added, `ADD of ${owner}`);
   });

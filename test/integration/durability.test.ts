@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cniEnv, temporaryStore } from '../support/plugin.ts';
+import { cniEnv, EXECUTABLE, temporaryStore } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
 import { add, addressesOf, dualStack, network, resultOf } from './support/ipam.ts';
 import { type SystemCall, type Traced, trace } from './support/strace.ts';
@@ -60,7 +60,9 @@ testWith(test, ['strace'], 'first ADD: durable before the answer, the directory 
   const traced = await trace({ env: cniEnv('ADD', store), stdin: dualStack(), what: '%file,%desc' });
   durableBeforeAnswer(traced, store);
   const directory = traced.calls.find(({ name, file }) => /^f(data)?sync$/.test(name) && file === dirname(store));
-  const answer = traced.calls.find(({ name, strings }) => WRITES.test(name) && strings.some(text => text.includes('ips')));
+  const answer = traced.calls.find(
+    ({ name, strings }) => WRITES.test(name) && strings.some(text => text.includes('ips')),
+  );
   assert.ok(
     directory && answer && directory.ended < answer.began,
     `${dirname(store)}: no fsync of the new store's directory before the answer`,
@@ -79,7 +81,9 @@ testWith(test, ['strace'], 'DEL: durable before it ends', async () => {
   resultOf(await add({ store, conf: dualStack() }));
   const { calls, status, text } = await trace({ env: cniEnv('DEL', store), stdin: dualStack(), what: '%file,%desc' });
   assert.is(status, 0, text.slice(-2000));
-  const ofStore = calls.filter(({ file, name }) => file === store && (WRITES.test(name) || /^f(data)?sync$/.test(name)));
+  const ofStore = calls.filter(
+    ({ file, name }) => file === store && (WRITES.test(name) || /^f(data)?sync$/.test(name)),
+  );
   const sync = ofStore.findIndex(({ name }) => /sync$/.test(name));
   const pages = ofStore.findIndex(({ name }) => WRITES.test(name));
   assert.ok(pages >= 0 && sync > pages, `writes, then a flush, expected: ${ofStore.map(({ name }) => name)}`);
@@ -110,39 +114,48 @@ function trapDirectory(root: string): string {
 const OTHERS_CAN_WRITE = ['/tmp', '/var/tmp', '/dev/shm'];
 const within = (path: string, directory: string) => path === directory || path.startsWith(`${directory}/`);
 
-testWith(test, ['root', 'strace'], 'nothing of the current or of a world-writable directory is opened or run', async () => {
-  const root = mkdtempSync('/var/lib/ecs-ipam-test-traps-');
-  const data = mkdtempSync('/var/lib/ecs-ipam-test-store-');
-  try {
-    const cwd = trapDirectory(root);
-    const store = join(data, 'store.mdb');
-    for (const home of [undefined, cwd]) {
-      const owner = home === undefined ? 'c1' : 'c2';
-      const env = cniEnv('ADD', store, { CNI_CONTAINERID: owner, HOME: home, XDG_CONFIG_HOME: home });
-      const traced = await trace({ env, stdin: network(), cwd, what: '%file' });
-      const addresses = addressesOf(traced, `ADD in ${cwd}`);
-      assert.not.equal(addresses, ['10.0.0.77'], '.env of the current directory had an effect');
-      const opened = traced.calls
-        .filter(({ name }) => /^(open|openat|openat2|creat|execve|execveat)$/.test(name))
-        .flatMap(({ strings }) => strings.slice(0, 1));
-      // The first execve is strace's own.
-      const paths = opened.slice(1).map(path => (isAbsolute(path) ? path : resolve(cwd, path)));
-      assert.ok(paths.includes(store), `the trace shows no open of the store: ${paths.join(' ')}`);
-      const wrong = paths.filter(path => [root, ...OTHERS_CAN_WRITE].some(directory => within(path, directory)));
-      assert.equal(wrong, [], `HOME ${home}: opened or executed`);
-      const ran = traced.calls.filter(({ name }) => /^execve(at)?$/.test(name)).slice(1);
-      assert.equal(
-        ran.map(({ args }) => args.slice(0, 200)),
-        [],
-        'programs executed',
-      );
-      assert.not(existsSync(join(root, 'marker')), 'the preload of bunfig.toml ran');
-      assert.not(existsSync(join(root, 'log')), '.env set a log file');
+testWith(
+  test,
+  ['root', 'strace'],
+  'nothing of the current or of a world-writable directory is opened or run',
+  async () => {
+    const root = mkdtempSync('/var/lib/ecs-ipam-test-traps-');
+    const data = mkdtempSync('/var/lib/ecs-ipam-test-store-');
+    try {
+      const cwd = trapDirectory(root);
+      const store = join(data, 'store.mdb');
+      for (const home of [undefined, cwd]) {
+        const owner = home === undefined ? 'c1' : 'c2';
+        const env = cniEnv('ADD', store, { CNI_CONTAINERID: owner, HOME: home, XDG_CONFIG_HOME: home });
+        const traced = await trace({ env, stdin: network(), cwd, what: '%file' });
+        const addresses = addressesOf(traced, `ADD in ${cwd}`);
+        assert.not.equal(addresses, ['10.0.0.77'], '.env of the current directory had an effect');
+        const opened = traced.calls
+          .filter(({ name }) => /^(open|openat|openat2|creat|execve|execveat)$/.test(name))
+          .flatMap(({ strings }) => strings.slice(0, 1));
+        // The first execve is strace's own.
+        const paths = opened.slice(1).map(path => (isAbsolute(path) ? path : resolve(cwd, path)));
+        assert.ok(paths.includes(store), `the trace shows no open of the store: ${paths.join(' ')}`);
+        const wrong = paths.filter(
+          path =>
+            [root, ...OTHERS_CAN_WRITE].some(directory => within(path, directory)) &&
+            !within(path, dirname(EXECUTABLE)),
+        );
+        assert.equal(wrong, [], `HOME ${home}: opened or executed`);
+        const ran = traced.calls.filter(({ name }) => /^execve(at)?$/.test(name)).slice(1);
+        assert.equal(
+          ran.map(({ args }) => args.slice(0, 200)),
+          [],
+          'programs executed',
+        );
+        assert.not(existsSync(join(root, 'marker')), 'the preload of bunfig.toml ran');
+        assert.not(existsSync(join(root, 'log')), '.env set a log file');
+      }
+    } finally {
+      rmSync(root, { recursive: true, force: true });
+      rmSync(data, { recursive: true, force: true });
     }
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-    rmSync(data, { recursive: true, force: true });
-  }
-});
+  },
+);
 
 test.run();

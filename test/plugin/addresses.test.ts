@@ -192,9 +192,13 @@ const REFUSED: [string, Config, string, string, Subject[]][] = [
 for (const [name, ipam, key, value, subjects] of REFUSED) {
   test(`requested ${name} (${value}): 7`, async () => {
     const reply = await new Host().run('ADD', config({ ...ipam, [key]: value }));
-    // An address may be named in its canonical text.
+    // Either text may be named: the one given or the canonical one.
     const address = value.replace('0:0::0001', ':1').replace(/\/64$/, '');
-    refused(reply, 7, [new RegExp(`${key}|address`), address, ...subjects]);
+    refused(reply, 7, [new RegExp(`${key}|address`), ...subjects]);
+    assert.ok(
+      [value, address].some(text => JSON.parse(reply.stdout).msg.includes(text)),
+      reply.stdout,
+    );
   });
 }
 

@@ -1,7 +1,7 @@
 // CNI.md 1 and 2: what of stdin cannot be decoded (6), is invalid (7), unreadable (5) or of another version (1).
 
 import * as assert from 'uvu/assert';
-import { EXECUTABLE, temporaryDirectory } from '../support/plugin.ts';
+import { EXECUTABLE } from '../support/plugin.ts';
 import { type Config, config, Host, parallel, refused, type Subject, silent, tolerated, VERSIONS } from './harness.ts';
 
 const test = parallel('decoding');

@@ -185,7 +185,7 @@ export class Host {
 let running = 0;
 const waiting: (() => void)[] = [];
 
-async function limited(body: () => Promise<void>): Promise<void> {
+async function limited(body: () => Promise<void> | void): Promise<void> {
   if (running >= CASES_AT_ONCE) await new Promise<void>(resolve => waiting.push(resolve));
   running++;
   try {
@@ -199,7 +199,7 @@ async function limited(body: () => Promise<void>): Promise<void> {
 /** A suite whose cases start when they are registered, a few at a time, and are reported in order. */
 export function parallel(title: string) {
   const test = suite(title);
-  const register = (name: string, body: () => Promise<void>): void => {
+  const register = (name: string, body: () => Promise<void> | void): void => {
     const outcome = limited(body);
     outcome.catch(() => {}); // reported by the test below
     test(name, () => outcome);

@@ -2,7 +2,7 @@
 
 import * as assert from 'uvu/assert';
 import { cniEnv, type Env, type Run } from '../../support/plugin.ts';
-import { execute, type StartOptions, type Started, start } from './process.ts';
+import { execute, type Started, type StartOptions, start } from './process.ts';
 
 export interface Network {
   cniVersion?: string;
@@ -54,7 +54,8 @@ export const del = (parameters: Call): Promise<Run> => call('DEL', parameters);
 export const check = (parameters: Call): Promise<Run> => call('CHECK', parameters);
 
 export const STATUS_ENV: Env = { CNI_CONTAINERID: '', CNI_NETNS: '', CNI_IFNAME: '' };
-export const status = ({ env, ...rest }: Call): Promise<Run> => call('STATUS', { ...rest, env: { ...STATUS_ENV, ...env } });
+export const status = ({ env, ...rest }: Call): Promise<Run> =>
+  call('STATUS', { ...rest, env: { ...STATUS_ENV, ...env } });
 
 const told = (run: Run) =>
   `exit ${run.status ?? run.signal} after ${Math.round(run.ms)} ms\nstdout: ${run.stdout.slice(0, 2000)}\nstderr: ${run.stderr.slice(0, 2000)}`;
@@ -65,7 +66,10 @@ export function silent(run: Run, what = 'run'): void {
 }
 
 /** The one JSON object of a successful run. */
-export function resultOf(run: Run, what = 'run'): Record<string, unknown> & { ips: { address: string; gateway?: string }[] } {
+export function resultOf(
+  run: Run,
+  what = 'run',
+): Record<string, unknown> & { ips: { address: string; gateway?: string }[] } {
   assert.is(run.status, 0, `${what}: expected success, got ${told(run)}`);
   try {
     return JSON.parse(run.stdout);
@@ -102,6 +106,13 @@ export function refused(run: Run, codes: number | number[], what = 'run'): CniEr
   const error = errorOf(run, what);
   assert.ok([codes].flat().includes(error.code), `${what}: expected code ${codes}, got ${told(run)}`);
   return error;
+}
+
+/** Fails unless the command line failed by itself and said why; gives what it said. */
+export function complained(run: Run, what: string): string {
+  const text = run.stdout + run.stderr;
+  assert.ok(run.status !== null && run.status !== 0 && text !== '', `${what}: expected a complaint, got ${told(run)}`);
+  return text;
 }
 
 export const listRun = (store: string, env: Env = {}, options: StartOptions = {}): Promise<Run> =>

@@ -2,7 +2,7 @@
 // the test process ends is killed by its pid.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { EXECUTABLE, type Env, type Run } from '../../support/plugin.ts';
+import { type Env, EXECUTABLE, type Run } from '../../support/plugin.ts';
 
 /** Longer than anything that is tested may take: who reaches it hangs. */
 const HANG_MS = 20_000;

@@ -125,7 +125,8 @@ function missing(leases: Lease[], expected: Map<string, string>): string[] {
   for (const [address, owner] of expected) {
     const lease = byAddress.get(address);
     if (lease === undefined) texts.push(`${address} of ${owner} is lost`);
-    else if (!JSON.stringify(lease).includes(`"${owner}"`)) texts.push(`${address} of ${owner}: ${JSON.stringify(lease)}`);
+    else if (!JSON.stringify(lease).includes(`"${owner}"`))
+      texts.push(`${address} of ${owner}: ${JSON.stringify(lease)}`);
   }
   return texts;
 }

@@ -1,0 +1,59 @@
+// Builds everything: the core, the npm package's JavaScript, and the executable.
+// Usage: bun scripts/build.ts [--missing]   (--missing: only if something is not there yet)
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { buildExecutable } from './executable.ts';
+
+const root = dirname(import.meta.dir);
+const PRODUCTS = ['build/core.wasm', 'build/core.debug.wasm', 'dist/bin/node.js', 'dist/bin/ecs-ipam'];
+
+if (process.argv.includes('--missing') && PRODUCTS.every(product => existsSync(join(root, product)))) process.exit(0);
+
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const constants = {
+  BUILD_VERSION: JSON.stringify(version),
+  BUILD_GIT_SHORT_HASH: JSON.stringify(git('rev-parse', '--short=8', 'HEAD')),
+  BUILD_DIRTY: JSON.stringify(git('status', '--porcelain', '--untracked-files=no') !== ''),
+};
+
+mkdirSync(join(root, 'build'), { recursive: true });
+run('node', 'node_modules/assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', 'release');
+run('node', 'node_modules/assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', 'debug');
+embedCore();
+run('node', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json');
+stampVersion();
+chmodSync(join(root, 'dist/bin/node.js'), 0o755);
+await buildExecutable(root, constants);
+console.log('built build/core.wasm, dist/ and dist/bin/ecs-ipam');
+
+function run(command: string, ...args: string[]): void {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (status !== 0) {
+    console.error(`${[command, ...args].join(' ')} failed\n${stdout}${stderr}${error ?? ''}`);
+    process.exit(1);
+  }
+}
+
+/** Output of git; empty where the sources do not come from a repository. */
+function git(...args: string[]): string {
+  const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
+  return status === 0 ? stdout.trim() : '';
+}
+
+/** The core as a module: what imports it needs no file system, no fetch and no bundler's help. */
+function embedCore(): void {
+  const base64 = readFileSync(join(root, 'build/core.wasm')).toString('base64');
+  writeFileSync(
+    join(root, 'src/core/bytes.generated.ts'),
+    `// Generated from build/core.wasm by scripts/build.ts.\nexport const CORE_BASE64 = '${base64}';\n`,
+  );
+}
+
+/** Puts the build's constants into the compiled version module, as the bundler does for the executable. */
+function stampVersion(): void {
+  const path = join(root, 'dist/cli/version.js');
+  const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${value};\n`);
+  writeFileSync(path, lines.join('') + readFileSync(path, 'utf8'));
+}

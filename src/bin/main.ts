@@ -1,0 +1,63 @@
+// Decides what this process is: the plugin, the command line, or somebody who needs help. Wiring only.
+
+import { readFileSync } from 'node:fs';
+import { answer, type Services } from '../cni/commands.ts';
+import type { Env } from '../cni/environment.ts';
+import { openLog } from '../cni/log.ts';
+import { SUPPORTED_VERSIONS } from '../cni/version.ts';
+import type { Sha256 } from '../ipam/ledger.ts';
+import type { FileLocks } from '../store/flock.ts';
+import { openStore } from '../store/guard.ts';
+
+/** What differs between the hosts that run us. */
+export interface Host {
+  locks: FileLocks;
+  sha256: Sha256;
+  /** All of stdin. */
+  readStdin(): Promise<Uint8Array>;
+  /** Writes all of the text, however slowly it is read. */
+  write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+}
+
+const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id';
+
+/** Runs the program; returns its exit status. */
+export async function main(args: string[], env: Env, host: Host): Promise<number> {
+  process.umask(0o077); // whatever is made here is ours alone
+  const complaints: string[] = [];
+  const log = openLog(env, message => complaints.push(message));
+  const services: Services = {
+    log,
+    sha256: host.sha256,
+    bootId: readBootId,
+    openStore: (location, access) => openStore(location, access, host.locks),
+  };
+  const status = await run(args, env, host, services);
+  for (const complaint of complaints) await host.write('stderr', `ecs-ipam: ${complaint}\n`);
+  return status;
+}
+
+async function run(args: string[], env: Env, host: Host, services: Services): Promise<number> {
+  if (args.length > 0) {
+    const { runCli } = await import('../cli/program.ts');
+    return runCli(args, env, host, services);
+  }
+  if (env.CNI_COMMAND) {
+    const { status, stdout } = await answer(env, host.readStdin, services);
+    await host.write('stdout', stdout);
+    return status;
+  }
+  const versions = SUPPORTED_VERSIONS.join(', ');
+  await host.write('stderr', `ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`);
+  await host.write('stderr', "A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
+  return 0;
+}
+
+function readBootId(): string {
+  try {
+    return readFileSync(BOOT_ID_PATH, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,51 @@
+// `ecs-ipam add|del|check CONF`: does by hand what a runtime does.
+
+import { readFileSync } from 'node:fs';
+import { decodeConfig, parseConfig } from '../cni/config.ts';
+import { execute, type Services } from '../cni/commands.ts';
+import { type Env, parseStoreLocation } from '../cni/environment.ts';
+import { CniError, ErrorCode } from '../cni/error.ts';
+
+export interface ManualOptions {
+  id?: string;
+  container?: string;
+  ifname: string;
+}
+
+const STDIN_FD = 0;
+
+/** Runs the command on a configuration file; returns what a runtime would read on stdout. */
+export async function runManually(
+  command: 'ADD' | 'DEL' | 'CHECK',
+  path: string,
+  options: ManualOptions,
+  env: Env,
+  services: Services,
+): Promise<string> {
+  const document = decodeConfig(read(path));
+  const content = pluginConfig(document.content);
+  if (options.id !== undefined) content.ipam = { ...(content.ipam as object), id: options.id };
+  const config = parseConfig({ ...document, content }, command, []);
+  const holder = {
+    id: config.id,
+    containerId: options.container ?? '',
+    interfaceName: options.container === undefined ? '' : options.ifname,
+    network: config.name,
+  };
+  return execute({ command, config, holder, location: parseStoreLocation(env) }, services);
+}
+
+function read(path: string): Uint8Array {
+  try {
+    return readFileSync(path === '-' ? STDIN_FD : path);
+  } catch (error) {
+    throw new CniError(ErrorCode.io, `configuration ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** The configuration that libcni would hand to the main plugin: of a list, the plugin that has `ipam`. */
+function pluginConfig(content: Record<string, unknown>): Record<string, unknown> {
+  if (!Array.isArray(content.plugins)) return { ...content };
+  const plugin = content.plugins.find(plugin => typeof plugin?.ipam === 'object');
+  return { ...plugin, name: content.name, cniVersion: content.cniVersion };
+}

@@ -1,0 +1,106 @@
+// The command line for operators.
+
+import { Command, CommanderError } from 'commander';
+import type { Services } from '../cni/commands.ts';
+import type { Env } from '../cni/environment.ts';
+import { toCniError } from '../cni/error.ts';
+import { formatLeases, listLeases } from './list.ts';
+import { type ManualOptions, runManually } from './manual.ts';
+import { VERSION } from './version.ts';
+
+/** How the command line reaches the terminal. */
+export interface Terminal {
+  write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+}
+
+/** Features that the ECS agent asks for. */
+const CAPABILITIES = { capabilities: ['awsvpc-network-mode'] };
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** Runs the command line; returns the exit status: 0 done, 1 failed, 2 not understood. */
+export async function runCli(args: string[], env: Env, terminal: Terminal, services: Services): Promise<number> {
+  // Commander prints as it goes and does not wait; its output is written whole before the process ends.
+  let out = '';
+  let err = '';
+  const print = (text: string) => {
+    out += `${text}\n`;
+  };
+  let status = 0;
+  try {
+    await program(env, services, print)
+      .configureOutput({
+        writeOut: text => {
+          out += text;
+        },
+        writeErr: text => {
+          err += text;
+        },
+      })
+      .exitOverride()
+      .parseAsync(args, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      status = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    } else {
+      const cniError = toCniError(error);
+      services.log.error(`${args[0]}: code ${cniError.code}: ${cniError.message}`);
+      err += `ecs-ipam: ${cniError.message} (code ${cniError.code})\n`;
+      status = EXIT_FAILED;
+    }
+  }
+  if (out !== '') await terminal.write('stdout', out);
+  if (err !== '') await terminal.write('stderr', err);
+  return status;
+}
+
+function program(env: Env, services: Services, print: (text: string) => void): Command {
+  const root = new Command('ecs-ipam')
+    .description('IP address management for containers: a CNI plugin, and this command line for its operators.')
+    .option('--db <path>', 'the store (default: IPAM_DB_PATH, or /data/ecs-ipam.mdb)')
+    .option('--version', 'print version, commit and state of the build as JSON')
+    .option('--capabilities', 'print the features that the ECS agent asks for as JSON')
+    .addHelpText('after', '\nExample:\n  $ IPAM_DB_PATH=/var/lib/ecs/data/eni-ipam.db ecs-ipam list')
+    .action(options => {
+      if (options.version) print(JSON.stringify(VERSION));
+      else if (options.capabilities) print(JSON.stringify(CAPABILITIES));
+      else root.help({ error: true });
+    });
+  // Subcommands made by `command()` inherit the output and exit settings when they are made, so those come first.
+  root.exitOverride();
+  const effectiveEnv = (): Env => {
+    const { db } = root.opts<{ db?: string }>();
+    return db === undefined ? env : { ...env, IPAM_DB_PATH: db };
+  };
+
+  for (const [name, verb, description] of [
+    ['add', 'ADD', 'give an address of each subnet in CONF to an owner, and print what a runtime would get'],
+    ['del', 'DEL', 'give back what an owner holds in the subnets of CONF'],
+    ['check', 'CHECK', 'check that an owner holds an address in each subnet of CONF'],
+  ] as const) {
+    root
+      .command(name)
+      .description(`${description}.`)
+      .argument('<conf>', "network configuration: a file as in /etc/cni/net.d (.conf or .conflist), or '-' for stdin")
+      .option('--id <text>', "owner: replaces the configuration's ipam.id")
+      .option('--container <id>', 'owner: container id, as CNI_CONTAINERID')
+      .option('--ifname <name>', 'interface in the container, as CNI_IFNAME', 'eth0')
+      .addHelpText('after', `\nExample:\n  $ ecs-ipam ${name} /etc/cni/net.d/10-mynet.conf --id web-1`)
+      .action(async (conf: string, options: ManualOptions) => {
+        const result = await runManually(verb, conf, options, effectiveEnv(), services);
+        if (result !== '') print(result);
+      });
+  }
+
+  root
+    .command('list')
+    .description('Show the leases: who holds which address, and since when.')
+    .option('--json', 'as a JSON array')
+    .addHelpText('after', '\nExample:\n  $ ecs-ipam list --json')
+    .action(async (options: { json?: boolean }) => {
+      const leases = await listLeases(effectiveEnv(), services);
+      print(options.json ? JSON.stringify(leases, undefined, 2) : formatLeases(leases));
+    });
+  return root;
+}

@@ -1,0 +1,205 @@
+// The six commands of a CNI plugin: from environment and stdin to what goes to stdout.
+
+import { acquire, type Surroundings, check, checkReady, release } from '../ipam/allocator.ts';
+import { collect } from '../ipam/collect.ts';
+import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
+import { formatAddress } from '../net/address.ts';
+import { describeHolder, type Holder, type Lease } from '../store/lease.ts';
+import type { Store } from '../store/transaction.ts';
+import { decodeConfig, type NetworkConfig, parseConfig, requireCommandVersion } from './config.ts';
+import { type Env, parseAttachment, parseCommand, parseStoreLocation, requireVariables } from './environment.ts';
+import { CniError, ErrorCode, toCniError } from './error.ts';
+import type { Log } from './log.ts';
+import { formatResult } from './result.ts';
+import { type Command, type CniVersion, NEWEST_VERSION, SUPPORTED_VERSIONS } from './version.ts';
+
+/** What the commands need of the world; chosen in bin. */
+export interface Services {
+  log: Log;
+  sha256: Sha256;
+  /** The kernel's boot id; empty if it tells none. */
+  bootId(): string;
+  /** Opens the store under its lock; undefined if there is none and `access` does not make one. */
+  openStore(location: StoreLocation, access: 'read' | 'write' | 'create'): Promise<Store | undefined>;
+}
+
+export type StoreLocation = ReturnType<typeof parseStoreLocation>;
+
+/** What a process answers with. */
+export interface Answer {
+  status: number;
+  stdout: string;
+}
+
+/** One command with everything it acts on. */
+export interface Request {
+  command: Exclude<Command, 'VERSION'>;
+  config: NetworkConfig;
+  holder: Holder;
+  location: StoreLocation;
+}
+
+/** Answers one plugin call. Every error becomes the specification's error object on stdout. */
+export async function answer(env: Env, readStdin: () => Promise<Uint8Array>, services: Services): Promise<Answer> {
+  let cniVersion: CniVersion = NEWEST_VERSION;
+  try {
+    const command = parseCommand(env.CNI_COMMAND ?? '');
+    if (command === 'VERSION') return success(`${formatVersions()}\n`);
+    const stdin = await readAll(readStdin);
+    const request = parseRequest(env, command, stdin, version => {
+      cniVersion = version;
+    });
+    const stdout = await execute(request, services);
+    return success(stdout === '' ? '' : `${stdout}\n`);
+  } catch (error) {
+    const cniError = toCniError(error);
+    const cause = cniError.cause instanceof Error ? ` (${cniError.cause.stack})` : '';
+    services.log.error(`${env.CNI_COMMAND} failed, code ${cniError.code}: ${cniError.message}`);
+    if (cause !== '') services.log.debug(`caused by${cause}`);
+    return { status: 1, stdout: `${cniError.toJson(cniVersion)}\n` };
+  }
+}
+
+const success = (stdout: string): Answer => ({ status: 0, stdout });
+
+async function readAll(readStdin: () => Promise<Uint8Array>): Promise<Uint8Array> {
+  try {
+    return await readStdin();
+  } catch (error) {
+    throw new CniError(ErrorCode.io, `network configuration: stdin cannot be read: ${(error as Error).message}`);
+  }
+}
+
+export const formatVersions = (): string =>
+  JSON.stringify({ cniVersion: NEWEST_VERSION, supportedVersions: SUPPORTED_VERSIONS });
+
+function parseRequest(
+  env: Env,
+  command: Exclude<Command, 'VERSION'>,
+  stdin: Uint8Array,
+  onVersion: (version: CniVersion) => void,
+): Request {
+  // What is needed in every version comes first: the runtime is wrong then, whatever it sends.
+  requireVariables(env, command);
+  const document = decodeConfig(stdin);
+  onVersion(document.cniVersion);
+  requireCommandVersion(command, document.cniVersion);
+  requireVariables(env, command, document.cniVersion);
+  const { containerId, interfaceName, requestedAddresses } = parseAttachment(env, command);
+  const config = parseConfig(document, command, requestedAddresses);
+  const holder = { id: config.id, containerId, interfaceName, network: config.name };
+  return { command, config, holder, location: parseStoreLocation(env) };
+}
+
+/** Runs a command; returns what it prints. */
+export async function execute(request: Request, services: Services): Promise<string> {
+  services.log.debug(`${request.command} for ${describeHolder(request.holder)} in store ${request.location.path}`);
+  switch (request.command) {
+    case 'ADD':
+      return add(request, services);
+    case 'DEL':
+      return del(request, services);
+    case 'CHECK':
+      return checkHeld(request, services);
+    case 'GC':
+      return collectGarbage(request, services);
+    case 'STATUS':
+      return status(request, services);
+  }
+}
+
+async function add({ config, holder, location }: Request, services: Services): Promise<string> {
+  const store = (await services.openStore(location, 'create'))!;
+  const surroundings: Surroundings = {
+    bootId: services.bootId(),
+    now: Date.now,
+    warn: message => services.log.warn(message),
+  };
+  const addresses = closing(store, () =>
+    store.write(transaction => acquire(new Ledger(transaction, services.sha256), holder, config.pools, surroundings)),
+  );
+  services.log.info(`ADD: ${addresses.map(formatAddress).join(', ')} given to ${describeHolder(holder)}`);
+  return formatResult(
+    config.cniVersion,
+    config.pools.map((pool, i) => ({ pool, address: addresses[i]! })),
+  );
+}
+
+async function del({ config, holder, location }: Request, services: Services): Promise<string> {
+  if (holder.id === '' && holder.containerId === '' && config.pools.every(pool => pool.requested === undefined)) {
+    throw new CniError(ErrorCode.configuration, 'DEL: neither ipam.id nor an address nor CNI_CONTAINERID is given');
+  }
+  const store = await services.openStore(location, 'write');
+  const freed = store === undefined ? [] : closing(store, () => releaseIn(store, config, holder, services));
+  services.log.info(`DEL: ${describeAddresses(freed)} freed for ${describeHolder(holder)}`);
+  return '';
+}
+
+function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256, log }: Services): Lease[] {
+  return store.write(transaction =>
+    release(new Ledger(transaction, sha256), holder, config.pools, message => log.warn(message)),
+  );
+}
+
+async function checkHeld({ config, holder, location }: Request, services: Services): Promise<string> {
+  const subnets = config.pools.map(pool => pool.subnet);
+  const store = await services.openStore(location, 'read');
+  if (store === undefined) {
+    check(undefined, holder, subnets, config.previousAddresses);
+    return '';
+  }
+  closing(store, () =>
+    store.read(transaction =>
+      check(new ReadLedger(transaction, services.sha256), holder, subnets, config.previousAddresses),
+    ),
+  );
+  return '';
+}
+
+async function collectGarbage({ config, location }: Request, services: Services): Promise<string> {
+  const { validAttachments } = config;
+  if (validAttachments === undefined) return '';
+  const store = await services.openStore(location, 'write');
+  if (store === undefined) return '';
+  const { freed, errors } = closing(store, () =>
+    store.write(transaction =>
+      collect(new Ledger(transaction, services.sha256), config.name, validAttachments, message =>
+        services.log.warn(message),
+      ),
+    ),
+  );
+  services.log.info(`GC: ${describeAddresses(freed)} freed in network ${config.name}`);
+  if (errors.length > 0) {
+    const messages = errors.map(error => toCniError(error).message);
+    throw new CniError(ErrorCode.damagedStore, `store ${location.path}: GC left out ${messages.join('; ')}`);
+  }
+  return '';
+}
+
+async function status({ config, location }: Request, services: Services): Promise<string> {
+  try {
+    const store = await services.openStore(location, 'read');
+    if (store === undefined) return ''; // the first ADD makes it
+    closing(store, () =>
+      store.read(transaction =>
+        checkReady(new ReadLedger(transaction, services.sha256), config.pools, message => services.log.warn(message)),
+      ),
+    );
+  } catch (error) {
+    const cniError = toCniError(error);
+    if (cniError.code === ErrorCode.exhausted && !config.reportsExhaustion) return '';
+    throw new CniError(ErrorCode.notReady, `cannot serve ADD: ${cniError.message}`, undefined, { cause: error });
+  }
+  return '';
+}
+
+function closing<T>(store: Store, work: () => T): T {
+  try {
+    return work();
+  } finally {
+    store.close();
+  }
+}
+
+const describeAddresses = (leases: readonly Lease[]): string =>
+  leases.length === 0 ? 'nothing' : leases.map(lease => formatAddress(lease.address)).join(', ');

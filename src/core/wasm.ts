@@ -1,0 +1,44 @@
+// The only file that instantiates the WASM core. Its exports are described in assembly/index.ts.
+
+import { instantiateSync } from '@assemblyscript/loader';
+import { CORE_BASE64 } from './bytes.generated.ts';
+
+/** Raw exports of the core. Numbers are signed 32-bit, as WebAssembly has them; booleans are 0 or 1. */
+export interface CoreExports {
+  memory: WebAssembly.Memory;
+  scratch(): number;
+  configure(octets: number, hosted: number): void;
+  setSubnet(prefixBits: number, reserve: number): void;
+  setRange(): void;
+  exclude(): void;
+  isReserved(): number;
+  setCursor(): void;
+  clearCursor(): void;
+  getCursor(): number;
+  find(): number;
+  acquire(): number;
+  test(): number;
+  mark(): number;
+  clear(): number;
+  freeRun(): number;
+  usedRun(): number;
+  markRun(): void;
+  clearRun(): void;
+  countUsed(): number;
+  wantedLevel(): number;
+  supply(present: number): void;
+  popDirty(): number;
+  nodeCount(): number;
+  nodeAt(i: number): number;
+}
+
+let releaseModule: WebAssembly.Module | undefined;
+
+/** A new instance of the core, with a memory of its own. The release build, unless another module is given. */
+export function instantiateCore(module?: WebAssembly.Module): CoreExports {
+  if (module === undefined) {
+    releaseModule ??= new WebAssembly.Module(Uint8Array.from(atob(CORE_BASE64), char => char.charCodeAt(0)));
+    module = releaseModule;
+  }
+  return instantiateSync<CoreExports & Record<string, unknown>>(module).exports;
+}

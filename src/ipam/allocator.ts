@@ -1,0 +1,271 @@
+// The rules of allocation: who gets which address, and who may give it back.
+//
+// Each operation plans, then applies: everything that can be refused is refused before the first change, so one bad
+// request in a batch fails alone. What the plan finds wrong in the tree it mends in the tree.
+
+import { describeHolder, type Holder, type Lease, ownerKey } from '../store/lease.ts';
+import { StoreError } from '../store/error.ts';
+import { formatAddress, sameAddress } from '../net/address.ts';
+import { AllocationError } from './error.ts';
+import { Forest } from './forest.ts';
+import type { Ledger, ReadLedger } from './ledger.ts';
+import type { Subnet } from './subnet.ts';
+
+/** What an attachment asks of one subnet. */
+export interface PoolRequest {
+  subnet: Subnet;
+  gateway: Uint8Array | undefined;
+  /** The address that must be given; undefined: any. */
+  requested: Uint8Array | undefined;
+}
+
+/** The world as the rules see it. */
+export interface Surroundings {
+  /** The kernel's boot id; empty if unknown. */
+  bootId: string;
+  now(): number;
+  warn(message: string): void;
+}
+
+/** How often a search goes on after the tree has offered a leased address. More is damage beyond mending on the way. */
+const MAX_REBUILDS = 512;
+
+interface PoolPlan {
+  request: PoolRequest;
+  /** Leases of the owner from before a reboot. */
+  replaced: Lease[];
+  reservesGateway: boolean;
+  address: Uint8Array;
+}
+
+/**
+ * Gives the holder one address in each subnet.
+ *
+ * @returns the addresses, in the order of the requests
+ * @throws AllocationError, having changed nothing
+ */
+export function acquire(
+  ledger: Ledger,
+  holder: Holder,
+  requests: readonly PoolRequest[],
+  surroundings: Surroundings,
+): Uint8Array[] {
+  const forest = new Forest(ledger);
+  const held = ledger.leasesOf(holder);
+  const plans = requests.map(request => planPool(ledger, forest, held, request, surroundings));
+  for (const plan of plans) applyPool(ledger, forest, holder, plan, surroundings);
+  forest.save(ledger);
+  return plans.map(plan => plan.address);
+}
+
+function planPool(
+  ledger: ReadLedger,
+  forest: Forest,
+  held: readonly Lease[],
+  request: PoolRequest,
+  surroundings: Surroundings,
+): PoolPlan {
+  const { subnet, gateway, requested } = request;
+  const inSubnet = held.filter(lease => subnet.contains(lease.address));
+  const live = inSubnet.find(lease => !isFromEarlierBoot(lease, surroundings));
+  if (live !== undefined) {
+    const owner = describeHolder(live);
+    throw new AllocationError('already-held', `${owner}: already holds ${formatAddress(live.address)} in ${subnet}`);
+  }
+  const isReplaced = (address: Uint8Array) => inSubnet.some(lease => sameAddress(lease.address, address));
+
+  const gatewayLease = gateway && ledger.lease(gateway);
+  if (gatewayLease?.kind === 'container' && !isReplaced(gatewayLease.address)) throw gatewayInUse(subnet, gatewayLease);
+
+  const plan = { request, replaced: inSubnet, reservesGateway: gateway !== undefined && gatewayLease?.kind !== 'gateway' };
+  if (requested !== undefined) {
+    const reserved = reservedAs(request, requested);
+    if (reserved !== undefined) {
+      throw new AllocationError('reserved', `address ${formatAddress(requested)}: is the ${reserved} of ${subnet}`);
+    }
+    const lease = ledger.lease(requested);
+    if (lease !== undefined && !isReplaced(requested)) {
+      throw new AllocationError('in-use', `address ${formatAddress(requested)}: in use by ${describeUse(lease)}`);
+    }
+    return { ...plan, address: requested };
+  }
+
+  const free = findFree(ledger, forest, request, surroundings);
+  // A full pool whose owner comes back after a reboot still has what that owner held.
+  const own = inSubnet.map(lease => lease.address).find(address => reservedAs(request, address) === undefined);
+  const address = free ?? own;
+  if (address === undefined) throw exhausted(ledger, request);
+  return { ...plan, address };
+}
+
+function applyPool(
+  ledger: Ledger,
+  forest: Forest,
+  holder: Holder,
+  { request: { subnet, gateway }, replaced, reservesGateway, address }: PoolPlan,
+  { bootId, now, warn }: Surroundings,
+): void {
+  const tree = forest.tree(subnet.family);
+  for (const lease of replaced) {
+    warn(`${describeHolder(lease)}: its lease of ${formatAddress(lease.address)} is from an earlier boot and is replaced`);
+    free(ledger, forest, lease, warn);
+  }
+  const base = { subnetBits: subnet.bits, bootId, timeMs: now() };
+  if (reservesGateway) {
+    const nobody: Holder = { id: '', containerId: '', interfaceName: '', network: holder.network };
+    ledger.putLease({ ...base, ...nobody, address: gateway!, kind: 'gateway' });
+    tree.mark(gateway!);
+  }
+  ledger.putLease({ ...base, ...holder, address, kind: 'container' });
+  tree.mark(address);
+  ledger.putPool(subnet, { cursor: address, gateway });
+}
+
+/** Why a pool never hands an address out; undefined if it may. */
+export function reservedAs({ subnet, gateway }: PoolRequest, address: Uint8Array): string | undefined {
+  return gateway !== undefined && sameAddress(address, gateway) ? 'gateway' : subnet.reservedAs(address);
+}
+
+/**
+ * The next free address behind the pool's cursor, once around; undefined if there is none.
+ *
+ * The lease is the truth: where the tree offers an address that has one, that leaf is rebuilt and the search goes on.
+ */
+function findFree(
+  ledger: ReadLedger,
+  forest: Forest,
+  { subnet, gateway }: PoolRequest,
+  { warn }: Pick<Surroundings, 'warn'>,
+): Uint8Array | undefined {
+  const tree = forest.tree(subnet.family);
+  tree.setSubnet(subnet.network, subnet.bits, subnet.reserve);
+  if (gateway !== undefined) tree.exclude(gateway, gateway);
+  const { cursor } = ledger.pool(subnet);
+  if (cursor !== undefined) tree.setCursor(cursor);
+  for (let rebuilds = 0; rebuilds <= MAX_REBUILDS; rebuilds++) {
+    const address = tree.find();
+    const lease = address && ledger.lease(address);
+    if (lease === undefined) return address;
+    warn(`address ${formatAddress(lease.address)}: leased, but free in the tree; its leaf is rebuilt from the leases`);
+    forest.rebuildLeaf(lease, subnet.family);
+  }
+  throw new StoreError('damaged', `${subnet}: the tree disagrees with the leases in more than ${MAX_REBUILDS} places`);
+}
+
+/** Takes a lease out of the store and the tree. */
+export function free(ledger: Ledger, forest: Forest, lease: Lease, warn: (message: string) => void): void {
+  ledger.deleteLease(lease);
+  const tree = forest.tree(lease.address.length === 4 ? 4 : 6);
+  if (!tree.clear(lease.address)) warn(`address ${formatAddress(lease.address)}: was leased, but free in the tree`);
+}
+
+/**
+ * Gives back what a holder has in these subnets: the requested addresses, and in subnets without one all of the owner's.
+ * What is not there, or has moved on to somebody else, is left alone.
+ *
+ * @returns what was freed
+ */
+export function release(
+  ledger: Ledger,
+  holder: Holder,
+  requests: readonly Pick<PoolRequest, 'subnet' | 'requested'>[],
+  warn: (message: string) => void,
+): Lease[] {
+  const held = ledger.leasesOf(holder);
+  const freed = requests.flatMap(({ subnet, requested }) => {
+    if (requested === undefined) return held.filter(lease => subnet.contains(lease.address));
+    const lease = ledger.lease(requested);
+    return lease !== undefined && mayRelease(holder, lease) ? [lease] : [];
+  });
+  const forest = new Forest(ledger);
+  for (const lease of freed) free(ledger, forest, lease, warn);
+  forest.save(ledger);
+  return freed;
+}
+
+/**
+ * Whether a holder that names a lease's address may free it. With an id: only its own. Without one: an anonymous lease,
+ * one that an id holds (the ECS documentation lets the address alone suffice), or this container's; never another's.
+ */
+function mayRelease(holder: Holder, lease: Lease): boolean {
+  if (lease.kind === 'gateway') return false;
+  const isOwn = ownerKey(holder) === ownerKey(lease);
+  return holder.id !== '' ? isOwn : isOwn || lease.id !== '' || lease.containerId === '';
+}
+
+/**
+ * Checks that the holder has an address in every subnet, and that `expected` addresses in these subnets are its.
+ *
+ * @throws AllocationError 'check-failed'
+ */
+export function check(
+  ledger: ReadLedger | undefined,
+  holder: Holder,
+  subnets: readonly Subnet[],
+  expected: readonly Uint8Array[],
+): void {
+  const held = ledger?.leasesOf(holder) ?? [];
+  for (const subnet of subnets) {
+    const own = held.filter(lease => subnet.contains(lease.address)).map(lease => lease.address);
+    if (own.length === 0) {
+      throw new AllocationError('check-failed', `${describeHolder(holder)}: holds no address in ${subnet}`);
+    }
+    const other = expected.find(address => subnet.contains(address) && !own.some(held => sameAddress(held, address)));
+    if (other !== undefined) {
+      const instead = own.map(formatAddress).join(', ');
+      throw new AllocationError(
+        'check-failed',
+        `${describeHolder(holder)}: does not hold ${formatAddress(other)} of prevResult; in ${subnet} it holds ${instead}`,
+      );
+    }
+  }
+}
+
+/**
+ * Checks that each pool could give a container an address: one search, not a count.
+ *
+ * @throws AllocationError 'exhausted', or 'in-use' for a gateway that a container holds
+ */
+export function checkReady(ledger: ReadLedger, requests: readonly PoolRequest[], warn: (message: string) => void): void {
+  const forest = new Forest(ledger);
+  for (const request of requests) {
+    const gatewayLease = request.gateway && ledger.lease(request.gateway);
+    if (gatewayLease?.kind === 'container') throw gatewayInUse(request.subnet, gatewayLease);
+    if (findFree(ledger, forest, request, { warn }) === undefined) throw exhausted(ledger, request);
+  }
+}
+
+function isFromEarlierBoot({ bootId }: Lease, surroundings: Surroundings): boolean {
+  return bootId !== '' && surroundings.bootId !== '' && bootId !== surroundings.bootId;
+}
+
+function describeUse(lease: Lease): string {
+  return lease.kind === 'gateway' ? 'a gateway' : describeHolder(lease);
+}
+
+function gatewayInUse(subnet: Subnet, lease: Lease): AllocationError {
+  const address = formatAddress(lease.address);
+  return new AllocationError('in-use', `gateway ${address} of ${subnet}: in use by ${describeHolder(lease)}`);
+}
+
+/** An exhausted pool needs no count: all that is not reserved is used. */
+function exhausted(ledger: ReadLedger, { subnet, gateway }: PoolRequest): AllocationError {
+  const reserved = new Map<string, string>();
+  const reserve = (address: Uint8Array, what: string) => {
+    if (subnet.contains(address)) reserved.set(formatAddress(address), what);
+  };
+  for (const pool of ledger.pools(subnet.family)) if (pool.gateway !== undefined) reserve(pool.gateway, 'gateway');
+  if (gateway !== undefined) reserve(gateway, 'gateway');
+  for (const address of [subnet.network, subnet.last]) {
+    const what = subnet.reservedAs(address);
+    if (what !== undefined) reserve(address, what);
+  }
+  const gateways = [...reserved.values()].filter(what => what === 'gateway').length;
+  const containers = subnet.size - BigInt(reserved.size);
+  const list = [...reserved].map(([address, what]) => `${what} ${address}`).join(', ');
+  return new AllocationError(
+    'exhausted',
+    `${subnet}: no free address: ${subnet.size} addresses, ${containers + BigInt(gateways)} used ` +
+      `(${containers} by containers), ${reserved.size} reserved${list === '' ? '' : ` (${list})`}`,
+  );
+}

@@ -1,0 +1,47 @@
+// Garbage collection: frees the leases of containers that the runtime no longer knows.
+
+import type { Holder, Lease } from '../store/lease.ts';
+import { free } from './allocator.ts';
+import { Forest } from './forest.ts';
+import type { Ledger } from './ledger.ts';
+
+/** One interface of one container, as runtimes name it. */
+export interface Attachment {
+  containerId: string;
+  interfaceName: string;
+}
+
+export interface Collection {
+  freed: Lease[];
+  /** Rows that could not be read; the others were collected all the same. */
+  errors: unknown[];
+}
+
+/**
+ * Frees the network's leases that carry a container id and an interface and whose pair is not among the valid ones, in
+ * whatever subnet they lie (CNI specification 1.1, section "GC").
+ */
+export function collect(
+  ledger: Ledger,
+  network: string,
+  valid: readonly Attachment[],
+  warn: (message: string) => void,
+): Collection {
+  const pair = ({ containerId, interfaceName }: Attachment) => `${containerId}\0${interfaceName}`;
+  const keep = new Set(valid.map(pair));
+  const isGarbage = (lease: Lease & Holder) =>
+    lease.kind === 'container' &&
+    lease.network === network &&
+    lease.containerId !== '' &&
+    lease.interfaceName !== '' &&
+    !keep.has(pair(lease));
+
+  const errors: unknown[] = [];
+  const freed = ([4, 6] as const).flatMap(family =>
+    Array.from(ledger.leases(family, error => errors.push(error))).filter(isGarbage),
+  );
+  const forest = new Forest(ledger);
+  for (const lease of freed) free(ledger, forest, lease, warn);
+  forest.save(ledger);
+  return { freed, errors };
+}

@@ -1,0 +1,40 @@
+// One tree for each family, over the nodes of a ledger.
+
+import { Tree } from '../core/tree.ts';
+import { type Family, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import type { Lease } from '../store/lease.ts';
+import type { Ledger, ReadLedger } from './ledger.ts';
+
+const FAMILIES: readonly Family[] = [4, 6];
+
+/** Valid for one transaction: a tree remembers the nodes that it has read. */
+export class Forest {
+  readonly #ledger: ReadLedger;
+  readonly #trees = new Map<Family, Tree>();
+
+  constructor(ledger: ReadLedger) {
+    this.#ledger = ledger;
+  }
+
+  tree(family: Family): Tree {
+    let tree = this.#trees.get(family);
+    if (tree === undefined) {
+      tree = new Tree(family === 4 ? IPV4_BYTES : IPV6_BYTES, prefix => this.#ledger.node(family, prefix));
+      this.#trees.set(family, tree);
+    }
+    return tree;
+  }
+
+  /** Writes the nodes that have changed. */
+  save(ledger: Ledger): void {
+    for (const family of FAMILIES) {
+      for (const change of this.#trees.get(family)?.takeChanges() ?? []) ledger.putNode(family, change);
+    }
+  }
+
+  /** Makes a leaf agree with the leases under it: the lease is the truth, the tree its index. */
+  rebuildLeaf({ address }: Lease, family: Family): void {
+    const tree = this.tree(family);
+    for (const lease of this.#ledger.leasesInLeaf(address.subarray(0, -1))) tree.mark(lease.address);
+  }
+}

@@ -1,0 +1,185 @@
+// Looks at a store's file before LMDB does. LMDB maps the file: garbage or a truncated file is a SIGSEGV or SIGBUS there,
+// which no `catch` sees. Everything here reads with read(2) and changes nothing.
+//
+// Layout of a meta page, data format 2 (lmdb-js' LMDB, struct MDB_meta behind the 24-byte page header):
+//
+//   0 pgno   8 txnid   16 pad   18 flags   20 lower, upper
+//   24 magic   28 version   32 address   40 map size   48 db 0 (free pages)   96 db 1 (rows)   144 last page   152 txnid
+//   struct MDB_db:  0 pad (of db 0: the page size)   4 flags   6 depth   8 …   40 root page
+
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { StoreError } from './error.ts';
+
+const PAGE_HEADER_BYTES = 24;
+const META_BYTES = 176;
+const MAGIC = 0xbeefc0de;
+const DATA_VERSION = 2;
+const P_BRANCH = 0x01;
+const P_LEAF = 0x02;
+const P_OVERFLOW = 0x04;
+const P_META = 0x08;
+const NO_PAGE = 0xffff_ffff_ffff_ffffn;
+const DEFAULT_PAGE_BYTES = 4096;
+
+/** bbolt's meta page: a 16-byte page header, then the magic. */
+const BOLT_MAGIC = 0xed0cdaed;
+const BOLT_MAGIC_OFFSET = 16;
+
+interface Meta {
+  pageBytes: number;
+  roots: [bigint, bigint];
+  lastPage: bigint;
+  transaction: bigint;
+}
+
+/**
+ * 'sound': LMDB may open it. 'missing': there is no store yet.
+ *
+ * An empty file counts as missing if LMDB has never opened it (no lock file beside it): somebody made a temporary file.
+ *
+ * @throws StoreError 'damaged' that names the path and the finding; 'io' if the file cannot be read
+ */
+export function inspectStore(path: string): 'sound' | 'missing' {
+  const fd = openForReading(path);
+  if (fd === undefined) return 'missing';
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw finding(path, stat.isDirectory() ? 'is a directory' : 'is not a regular file');
+    if (stat.size === 0) {
+      if (!existsSync(`${path}-lock`)) return 'missing';
+      throw finding(path, 'is empty, though it has been a store: its content was cut off');
+    }
+    inspectPages(path, new PageFile(fd, stat.size));
+    return 'sound';
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whether the file is one of bbolt, i.e. of the Go plugin. False where there is none. */
+export function isBoltFile(path: string): boolean {
+  const fd = openForReading(path);
+  if (fd === undefined) return false;
+  try {
+    const stat = fstatSync(fd);
+    return stat.isFile() && hasBoltMagic(new PageFile(fd, stat.size));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Undefined if there is no such file. Never waits for whoever opens a pipe's other end. */
+function openForReading(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new StoreError('io', `store ${path}: cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function finding(path: string, what: string): StoreError {
+  return new StoreError('damaged', `store ${path}: ${what}`);
+}
+
+/** A file read in pieces; what lies past its end reads as zeros. */
+class PageFile {
+  readonly #fd: number;
+  readonly size: number;
+
+  constructor(fd: number, size: number) {
+    this.#fd = fd;
+    this.size = size;
+  }
+
+  read(offset: number, bytes: number): DataView {
+    const buffer = new Uint8Array(bytes);
+    readSync(this.#fd, buffer, 0, bytes, offset);
+    return new DataView(buffer.buffer);
+  }
+}
+
+function hasBoltMagic(file: PageFile): boolean {
+  return [0, DEFAULT_PAGE_BYTES].some(
+    page => file.read(page + BOLT_MAGIC_OFFSET, 4).getUint32(0, true) === BOLT_MAGIC,
+  );
+}
+
+function inspectPages(path: string, file: PageFile): void {
+  const first = readMeta(file, 0);
+  const second = readMeta(file, first?.pageBytes ?? DEFAULT_PAGE_BYTES);
+  if (first === undefined || second === undefined || first.pageBytes !== second.pageBytes) {
+    if (hasBoltMagic(file)) {
+      throw finding(path, "is a boltdb file of the Go plugin: its leases must be imported first ('ecs-ipam import')");
+    }
+    const which = first === undefined ? (second === undefined ? 'either meta page' : 'meta page 0') : 'meta page 1';
+    throw finding(path, `is not an LMDB file that can be used: no sound header in ${which} (${file.size} bytes)`);
+  }
+  const newest = first.transaction > second.transaction ? first : second;
+  const { pageBytes, lastPage } = newest;
+  const pages = BigInt(Math.floor(file.size / pageBytes));
+  if (lastPage < pages) return;
+  // Pages that a transaction takes at the end and gives back are not written: the file may be shorter than its last
+  // page, as long as no page that is in use is missing.
+  const missing = newest.roots.map(root => missingPage(file, newest, root)).find(page => page !== undefined);
+  if (missing !== undefined) {
+    throw finding(path, `is truncated: it has ${file.size} bytes, and page ${missing} of ${pageBytes} bytes is missing`);
+  }
+}
+
+function readMeta(file: PageFile, offset: number): Meta | undefined {
+  const page = file.read(offset, META_BYTES);
+  const pageBytes = page.getUint32(48, true);
+  const isMeta =
+    (page.getUint16(18, true) & P_META) !== 0 &&
+    page.getUint32(24, true) === MAGIC &&
+    page.getUint32(28, true) === DATA_VERSION &&
+    pageBytes >= 512 &&
+    pageBytes <= 65536 &&
+    (pageBytes & (pageBytes - 1)) === 0;
+  if (!isMeta) return undefined;
+  return {
+    pageBytes,
+    roots: [page.getBigUint64(48 + 40, true), page.getBigUint64(96 + 40, true)],
+    lastPage: page.getBigUint64(144, true),
+    transaction: page.getBigUint64(152, true),
+  };
+}
+
+/**
+ * The number of a page that the B+tree under `page` uses and the file does not have whole, if there is one.
+ *
+ *   node:  0 lo (u16)   2 hi (u16)   4 flags (u16)   6 key size (u16)   8 key   then data
+ *   branch: child page = lo | hi << 16 | flags << 32.   leaf with F_BIGDATA: data = page (u64), txnid (u64), count (u64)
+ */
+function missingPage(file: PageFile, { pageBytes, lastPage }: Meta, page: bigint): bigint | undefined {
+  const F_BIGDATA = 1;
+  const isMissing = (number: bigint) => number > lastPage || (number + 1n) * BigInt(pageBytes) > BigInt(file.size);
+  if (page === NO_PAGE) return undefined;
+  const stack = [page];
+  const seen = new Set<bigint>();
+  for (let number = stack.pop(); number !== undefined; number = stack.pop()) {
+    if (isMissing(number) || seen.has(number)) return number;
+    seen.add(number);
+    const view = file.read(Number(number) * pageBytes, pageBytes);
+    const flags = view.getUint16(18, true);
+    if ((flags & (P_BRANCH | P_LEAF)) === 0 || (flags & P_OVERFLOW) !== 0) return number;
+    const nodes = view.getUint16(20, true) >> 1;
+    if (PAGE_HEADER_BYTES + 2 * nodes > pageBytes) return number;
+    for (let i = 0; i < nodes; i++) {
+      const node = PAGE_HEADER_BYTES + view.getUint16(PAGE_HEADER_BYTES + 2 * i, true);
+      if (node + 8 > pageBytes) return number;
+      const low = BigInt(view.getUint32(node, true));
+      const nodeFlags = view.getUint16(node + 4, true);
+      if (flags & P_BRANCH) {
+        stack.push(low | (BigInt(nodeFlags) << 32n));
+      } else if (nodeFlags & F_BIGDATA) {
+        const data = node + 8 + view.getUint16(node + 6, true);
+        if (data + 24 > pageBytes) return number;
+        const last = view.getBigUint64(data, true) + view.getBigUint64(data + 16, true) - 1n;
+        if (isMissing(last)) return last;
+      }
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,76 @@
+// The store on disk: one LMDB environment, one database, through lmdb-js. Only guard.ts opens it, under the lock.
+
+import { open, type RootDatabase } from 'lmdb';
+import { StoreError } from './error.ts';
+import type { ReadTransaction, Row, Store, Transaction } from './transaction.ts';
+
+export class LmdbStore implements Store {
+  readonly #path: string;
+  readonly #db: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #view: ReadTransaction;
+
+  /** `path` must name a file that `inspectStore` found sound, or none if `readOnly` is false. */
+  constructor(path: string, readOnly: boolean) {
+    this.#path = path;
+    this.#db = this.#translated('open', () =>
+      open<Uint8Array, Uint8Array>({
+        path,
+        noSubdir: true,
+        readOnly,
+        encoding: 'binary',
+        keyEncoding: 'binary',
+        // With overlapping sync a commit is visible before it is on disk.
+        overlappingSync: false,
+      }),
+    );
+    this.#view = {
+      get: key => this.#db.getBinary(key),
+      range: (from, to) => this.#range(from, to),
+    };
+  }
+
+  read<T>(work: (transaction: ReadTransaction) => T): T {
+    return this.#translated('read', () => work(this.#view));
+  }
+
+  write<T>(work: (transaction: Transaction) => T): T {
+    return this.#translated('write', () =>
+      this.#db.transactionSync(() =>
+        work({
+          ...this.#view,
+          put: (key, value) => this.#db.putSync(key, value),
+          delete: key => this.#db.removeSync(key),
+        }),
+      ),
+    );
+  }
+
+  close(): void {
+    // With synchronous transactions only, nothing is pending that the returned promise would wait for.
+    void this.#db.close();
+  }
+
+  *#range(from: Uint8Array, to: Uint8Array): Iterable<Row> {
+    for (const { key, value } of this.#db.getRange({ start: from, end: to })) {
+      yield { key: Uint8Array.from(key), value: Uint8Array.from(value) };
+    }
+  }
+
+  /**
+   * Errors name the store. LMDB's own carry a number: its codes are negative, those of the operating system positive.
+   * What `work` itself refuses passes through.
+   */
+  #translated<T>(what: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof StoreError) {
+        throw new StoreError(error.failure, `store ${this.#path}: ${error.message}`, { cause: error });
+      }
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (typeof code !== 'number') throw error;
+      const failure = code < 0 ? 'damaged' : 'io';
+      throw new StoreError(failure, `store ${this.#path}: ${what}: ${(error as Error).message}`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,68 @@
+// The store's schema: one step for each version, run in the write transaction that finds an older one.
+
+import { StoreError } from './error.ts';
+import { decodeMeta, encodeMeta, metaKey, seal } from './records.ts';
+import type { ReadTransaction, Transaction } from './transaction.ts';
+
+export const SCHEMA_VERSION = 1;
+
+const SCHEMA = 'schema';
+const CREATED = 'created';
+const STORE_ID = 'store';
+
+/** The step from version n to n + 1 is STEPS[n]. Version 0 is an empty store. */
+const STEPS: readonly ((transaction: Transaction) => void)[] = [
+  transaction => {
+    putMeta(transaction, CREATED, new Date().toISOString());
+    putMeta(transaction, STORE_ID, crypto.randomUUID());
+  },
+];
+
+/** Random, and changed whenever the store is replaced as a whole: by repair, restore or import. */
+export function storeId(transaction: ReadTransaction): string | undefined {
+  return getMeta(transaction, STORE_ID);
+}
+
+/**
+ * Brings the store up to this schema.
+ *
+ * @throws StoreError 'damaged' for a newer schema, or rows that are not ours
+ */
+export function migrate(transaction: Transaction): void {
+  const version = checkSchema(transaction);
+  if (version === SCHEMA_VERSION) return;
+  for (const step of STEPS.slice(version)) step(transaction);
+  putMeta(transaction, SCHEMA, String(SCHEMA_VERSION));
+}
+
+/**
+ * The store's schema version, at most ours.
+ *
+ * @throws StoreError 'damaged' for a newer schema, or rows that are not ours
+ */
+export function checkSchema(transaction: ReadTransaction): number {
+  const text = getMeta(transaction, SCHEMA);
+  if (text === undefined) {
+    for (const _ of transaction.range(Uint8Array.of(0), Uint8Array.of(0xff))) {
+      throw new StoreError('damaged', 'an LMDB file, but not a store of ecs-ipam: it has rows and no schema version');
+    }
+    return 0;
+  }
+  const version = Number(text);
+  if (!Number.isInteger(version) || version < 1) throw new StoreError('damaged', `schema version ${text} is unknown`);
+  if (version > SCHEMA_VERSION) {
+    throw new StoreError('damaged', `schema version ${version} is newer than this program's ${SCHEMA_VERSION}`);
+  }
+  return version;
+}
+
+function getMeta(transaction: ReadTransaction, name: string): string | undefined {
+  const key = metaKey(name);
+  const value = transaction.get(key);
+  return value === undefined ? undefined : decodeMeta(key, value);
+}
+
+function putMeta(transaction: Transaction, name: string, value: string): void {
+  const key = metaKey(name);
+  transaction.put(key, seal(key, encodeMeta(value)));
+}

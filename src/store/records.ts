@@ -1,0 +1,245 @@
+// The rows of a store: keys and values as bytes. One key space (byte order of keys is order of addresses):
+//
+//   key                                             value
+//   family, all octets of an address                lease
+//   family, fewer octets                            tree node, 32 bytes; sorts right before what it indexes
+//   'o', first 16 bytes of SHA-256 of the owner     that owner's addresses
+//   'p', family, unit bits, network, prefix bits    pool: cursor and gateway
+//   'm', name                                       text about the store itself
+//
+// family is the byte 4 or 6. Every value ends in the CRC-32 of key and value: LMDB has no checksums, and a flipped bit
+// must not become a wrong answer. Numbers are big-endian; a text is its length in bytes (u16) and its UTF-8.
+
+import { NODE_BYTES } from '../core/tree.ts';
+import type { Lease, LeaseKind } from './lease.ts';
+import { addressBits, type Family, familyOf, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { formatPrefix, type Prefix } from '../net/prefix.ts';
+import { crc32 } from './crc32.ts';
+import { StoreError } from './error.ts';
+
+const OWNER_TAG = 'o'.charCodeAt(0);
+const POOL_TAG = 'p'.charCodeAt(0);
+const META_TAG = 'm'.charCodeAt(0);
+
+/** Bytes of an owner's hash that are its key. */
+export const OWNER_HASH_BYTES = 16;
+const CHECKSUM_BYTES = 4;
+
+/** A pool's state: undefined where there is none yet. */
+export interface PoolRecord {
+  /** The last touched address. */
+  cursor: Uint8Array | undefined;
+  gateway: Uint8Array | undefined;
+}
+
+const LEASE_KINDS: readonly LeaseKind[] = ['container', 'gateway'];
+
+function concat(...parts: ArrayLike<number>[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.length;
+  }
+  return bytes;
+}
+
+// Keys
+
+export const leaseKey = (address: Uint8Array): Uint8Array => concat([familyOf(address)], address);
+
+export const addressOfLeaseKey = (key: Uint8Array): Uint8Array => key.slice(1);
+
+/** Whether a row between `familyStart` and `familyEnd` is a lease (the others are tree nodes). */
+export const isLeaseKey = (key: Uint8Array): boolean =>
+  (key[0] === 4 && key.length === 1 + IPV4_BYTES) || (key[0] === 6 && key.length === 1 + IPV6_BYTES);
+
+/** Keys of a family's leases and nodes: from <= key < to. */
+export const familyStart = (family: Family): Uint8Array => Uint8Array.of(family);
+export const familyEnd = (family: Family): Uint8Array => Uint8Array.of(family + 1);
+
+/** `prefix` is shorter than an address of the family. */
+export const nodeKey = (family: Family, prefix: Uint8Array): Uint8Array => concat([family], prefix);
+
+export const ownerRowKey = (hash: Uint8Array): Uint8Array => concat([OWNER_TAG], hash.subarray(0, OWNER_HASH_BYTES));
+
+export const poolKey = ({ address, bits }: Prefix): Uint8Array =>
+  concat([POOL_TAG, familyOf(address), addressBits(address)], address, [bits]);
+
+/** Keys of all pools of a family that hand out single addresses: from <= key < to. */
+export const poolsStart = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, family);
+export const poolsEnd = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, family + 1);
+
+export const metaKey = (name: string): Uint8Array => concat([META_TAG], new TextEncoder().encode(name));
+
+/** What a key stands for, in words. */
+export function describeKey(key: Uint8Array): string {
+  if (isLeaseKey(key)) return `lease of ${formatAddress(addressOfLeaseKey(key))}`;
+  if (key[0] === 4 || key[0] === 6) {
+    const address = new Uint8Array(key[0] === 4 ? IPV4_BYTES : IPV6_BYTES);
+    address.set(key.subarray(1));
+    return `tree node ${formatPrefix({ address, bits: 8 * (key.length - 1) })}`;
+  }
+  if (key[0] === META_TAG) return `setting ${new TextDecoder().decode(key.subarray(1))}`;
+  const kind = key[0] === OWNER_TAG ? 'owner' : key[0] === POOL_TAG ? 'pool' : 'unknown';
+  return `${kind} row ${Array.from(key, byte => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+// Values
+
+/** Appends the checksum. */
+export function seal(key: Uint8Array, body: Uint8Array): Uint8Array {
+  const sealed = new Uint8Array(body.length + CHECKSUM_BYTES);
+  sealed.set(body);
+  new DataView(sealed.buffer).setUint32(body.length, crc32(body, crc32(key)));
+  return sealed;
+}
+
+/**
+ * Checks and takes off the checksum.
+ *
+ * @throws StoreError 'damaged'
+ */
+export function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const body = sealed.subarray(0, Math.max(0, sealed.length - CHECKSUM_BYTES));
+  const stored = sealed.length < CHECKSUM_BYTES ? undefined : readView(sealed).getUint32(body.length);
+  if (stored !== crc32(body, crc32(key))) throw new StoreError('damaged', `${describeKey(key)}: checksum mismatch`);
+  return body;
+}
+
+const readView = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+function text(value: string): Uint8Array {
+  const utf8 = new TextEncoder().encode(value);
+  if (utf8.length > 0xffff) throw new StoreError('io', `a text of ${utf8.length} bytes does not fit into a lease`);
+  return concat([utf8.length >> 8, utf8.length & 0xff], utf8);
+}
+
+/** Reads a value front to back; what runs past the end is damage. */
+class Reader {
+  readonly #key: Uint8Array;
+  readonly #body: Uint8Array;
+  #offset = 0;
+
+  constructor(key: Uint8Array, sealed: Uint8Array) {
+    this.#key = key;
+    this.#body = unseal(key, sealed);
+  }
+
+  bytes(length: number): Uint8Array {
+    const end = this.#offset + length;
+    if (end > this.#body.length) throw this.malformed();
+    const bytes = this.#body.slice(this.#offset, end);
+    this.#offset = end;
+    return bytes;
+  }
+
+  number(length: number): number {
+    return this.bytes(length).reduce((value, byte) => value * 256 + byte, 0);
+  }
+
+  text(): string {
+    return new TextDecoder().decode(this.bytes(this.number(2)));
+  }
+
+  /** An address behind its family byte; family 0: none. */
+  address(): Uint8Array | undefined {
+    const family = this.number(1);
+    if (family === 0) return undefined;
+    if (family !== 4 && family !== 6) throw this.malformed();
+    return this.bytes(family === 4 ? IPV4_BYTES : IPV6_BYTES);
+  }
+
+  get atEnd(): boolean {
+    return this.#offset === this.#body.length;
+  }
+
+  end(): void {
+    if (!this.atEnd) throw this.malformed();
+  }
+
+  malformed(): StoreError {
+    return new StoreError('damaged', `${describeKey(this.#key)}: malformed value of ${this.#body.length} bytes`);
+  }
+}
+
+const optionalAddress = (address: Uint8Array | undefined): Uint8Array =>
+  address === undefined ? Uint8Array.of(0) : leaseKey(address);
+
+function bigEndian(value: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = length - 1; i >= 0; i--, value = Math.floor(value / 256)) bytes[i] = value % 256;
+  return bytes;
+}
+
+const TIME_BYTES = 6; // milliseconds since 1970, until the year 10889
+
+export function encodeLease(lease: Lease): Uint8Array {
+  return concat(
+    [LEASE_KINDS.indexOf(lease.kind), lease.subnetBits],
+    bigEndian(lease.timeMs, TIME_BYTES),
+    text(lease.bootId),
+    text(lease.id),
+    text(lease.containerId),
+    text(lease.interfaceName),
+    text(lease.network),
+  );
+}
+
+export function decodeLease(key: Uint8Array, sealed: Uint8Array): Lease {
+  const reader = new Reader(key, sealed);
+  const kind = LEASE_KINDS[reader.number(1)];
+  if (kind === undefined) throw reader.malformed();
+  const lease: Lease = {
+    address: addressOfLeaseKey(key),
+    kind,
+    subnetBits: reader.number(1),
+    timeMs: reader.number(TIME_BYTES),
+    bootId: reader.text(),
+    id: reader.text(),
+    containerId: reader.text(),
+    interfaceName: reader.text(),
+    network: reader.text(),
+  };
+  reader.end();
+  return lease;
+}
+
+export function decodeNode(key: Uint8Array, sealed: Uint8Array): Uint8Array {
+  const reader = new Reader(key, sealed);
+  const bits = reader.bytes(NODE_BYTES);
+  reader.end();
+  return bits;
+}
+
+export const encodeOwner = (addresses: Uint8Array[]): Uint8Array => concat(...addresses.map(leaseKey));
+
+export function decodeOwner(key: Uint8Array, sealed: Uint8Array): Uint8Array[] {
+  const reader = new Reader(key, sealed);
+  const addresses: Uint8Array[] = [];
+  while (!reader.atEnd) {
+    const address = reader.address();
+    if (address === undefined) throw reader.malformed();
+    addresses.push(address);
+  }
+  return addresses;
+}
+
+export const encodePool = ({ cursor, gateway }: PoolRecord): Uint8Array =>
+  concat(optionalAddress(cursor), optionalAddress(gateway));
+
+export function decodePool(key: Uint8Array, sealed: Uint8Array): PoolRecord {
+  const reader = new Reader(key, sealed);
+  const pool = { cursor: reader.address(), gateway: reader.address() };
+  reader.end();
+  return pool;
+}
+
+export const encodeMeta = (value: string): Uint8Array => text(value);
+
+export function decodeMeta(key: Uint8Array, sealed: Uint8Array): string {
+  const reader = new Reader(key, sealed);
+  const value = reader.text();
+  reader.end();
+  return value;
+}

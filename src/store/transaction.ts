@@ -1,0 +1,26 @@
+// What the rules know of a store: ordered rows of bytes, in transactions.
+
+export interface ReadTransaction {
+  /** A copy of the value, the caller's to keep. */
+  get(key: Uint8Array): Uint8Array | undefined;
+  /** Rows with from <= key < to, in byte order of the keys. Not to be used across changes. */
+  range(from: Uint8Array, to: Uint8Array): Iterable<Row>;
+}
+
+export interface Row {
+  key: Uint8Array;
+  value: Uint8Array;
+}
+
+export interface Transaction extends ReadTransaction {
+  put(key: Uint8Array, value: Uint8Array): void;
+  delete(key: Uint8Array): void;
+}
+
+export interface Store {
+  /** Runs `work` on one state of the store. */
+  read<T>(work: (transaction: ReadTransaction) => T): T;
+  /** Runs `work` and commits what it changed, durably, before it returns; if `work` throws, nothing has changed. */
+  write<T>(work: (transaction: Transaction) => T): T;
+  close(): void;
+}
