@@ -6,8 +6,8 @@
 //   | first hi | first lo | last hi | last lo | first hi | …  |  arena …
 //   |<------------- RANGE_BYTES ------------->|
 
-import { addHi, lessThan, subHi } from './u128';
 import { arenaBase, HEAP_START, moveArena } from './arena';
+import { addHi, lessThan, subHi } from './u128';
 
 const RANGE_BYTES: usize = 4 * 8; // first and last, two halves each
 

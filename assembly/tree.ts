@@ -31,8 +31,8 @@ import {
   UNKNOWN,
 } from './arena';
 import { CHILDREN, isEmpty, isFull, isUsed, nextFreeBit, nextUsedBit, setBits, usedCount } from './node';
-import { addHi, lessThan, onesHi, onesLo, shlHi, shlLo, shrHi, shrLo } from './u128';
 import { firstNodeFrom, nodeInOrder, startHiOf, startLoOf } from './order';
+import { addHi, lessThan, onesHi, onesLo, shlHi, shlLo, shrHi, shrLo } from './u128';
 
 export const enum Status {
   /** find: found. test: free. mark, clear: done. */

@@ -2,11 +2,12 @@
 // Usage: bun scripts/build.ts [--missing]   (--missing: only if something is not there yet)
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { buildExecutable } from './executable.ts';
 
-const root = dirname(import.meta.dir);
+const root = fileURLToPath(new URL('..', import.meta.url));
 const PRODUCTS = ['build/core.wasm', 'build/core.debug.wasm', 'dist/bin/node.js', 'dist/bin/ecs-ipam'];
 
 if (process.argv.includes('--missing') && PRODUCTS.every(product => existsSync(join(root, product)))) process.exit(0);

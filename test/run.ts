@@ -40,7 +40,8 @@ function runFile(file: string): Promise<Outcome> {
   });
   return new Promise(resolve => {
     child.on('close', (code, signal) => {
-      const count = (label: string) => Number(new RegExp(`^ {2}${label}: +(\\d+)`, 'm').exec(output)?.[1] ?? Number.NaN);
+      const count = (label: string) =>
+        Number(new RegExp(`^ {2}${label}: +(\\d+)`, 'm').exec(output)?.[1] ?? Number.NaN);
       const seconds = (performance.now() - startMs) / 1000;
       const total = count('Total');
       const passed = count('Passed');
@@ -50,7 +51,14 @@ function runFile(file: string): Promise<Outcome> {
         resolve({ file, output, passed, failed: total - passed, skipped, seconds });
       } else {
         output += `\n${file}: ended without a summary of its tests (exit ${code}, signal ${signal})\n`;
-        resolve({ file, output, passed: complete ? passed : 0, failed: complete ? total - passed + 1 : 1, skipped: 0, seconds });
+        resolve({
+          file,
+          output,
+          passed: complete ? passed : 0,
+          failed: complete ? total - passed + 1 : 1,
+          skipped: 0,
+          seconds,
+        });
       }
     });
   });

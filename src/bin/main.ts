@@ -48,7 +48,10 @@ async function run(args: string[], env: Env, host: Host, services: Services): Pr
     return status;
   }
   const versions = SUPPORTED_VERSIONS.join(', ');
-  await host.write('stderr', `ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`);
+  await host.write(
+    'stderr',
+    `ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`,
+  );
   await host.write('stderr', "A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
   return 0;
 }

@@ -57,7 +57,14 @@ const HEADINGS = ['ADDRESS', 'KIND', 'SUBNET', 'ID', 'CONTAINER', 'INTERFACE', '
 export function formatLeases(leases: readonly ListedLease[]): string {
   const rows = [HEADINGS, ...leases.map(lease => COLUMNS.map(column => printable(lease[column]) || '-'))];
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map(row => row[column]!.length)));
-  return rows.map(row => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
+  return rows
+    .map(row =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 const printable = (text: string): string =>

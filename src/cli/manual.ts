@@ -1,8 +1,8 @@
 // `ecs-ipam add|del|check CONF`: does by hand what a runtime does.
 
 import { readFileSync } from 'node:fs';
-import { decodeConfig, parseConfig } from '../cni/config.ts';
 import { execute, type Services } from '../cni/commands.ts';
+import { decodeConfig, parseConfig } from '../cni/config.ts';
 import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
 

@@ -1,6 +1,6 @@
 // The six commands of a CNI plugin: from environment and stdin to what goes to stdout.
 
-import { acquire, type Surroundings, check, checkReady, release } from '../ipam/allocator.ts';
+import { acquire, check, checkReady, release, type Surroundings } from '../ipam/allocator.ts';
 import { collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
@@ -11,7 +11,7 @@ import { type Env, parseAttachment, parseCommand, parseStoreLocation, requireVar
 import { CniError, ErrorCode, toCniError } from './error.ts';
 import type { Log } from './log.ts';
 import { formatResult } from './result.ts';
-import { type Command, type CniVersion, NEWEST_VERSION, SUPPORTED_VERSIONS } from './version.ts';
+import { type CniVersion, type Command, NEWEST_VERSION, SUPPORTED_VERSIONS } from './version.ts';
 
 /** What the commands need of the world; chosen in bin. */
 export interface Services {

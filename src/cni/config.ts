@@ -8,7 +8,15 @@ import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
 import { MAX_ID_BYTES } from '../store/lease.ts';
 import { isIdentifier } from './environment.ts';
 import { CniError, ErrorCode, invalidConfiguration } from './error.ts';
-import { type Command, COMMAND_SINCE, type CniVersion, DEFAULT_VERSION, isAtLeast, isSupported, SUPPORTED_VERSIONS } from './version.ts';
+import {
+  type CniVersion,
+  COMMAND_SINCE,
+  type Command,
+  DEFAULT_VERSION,
+  isAtLeast,
+  isSupported,
+  SUPPORTED_VERSIONS,
+} from './version.ts';
 
 export interface Route {
   dst: string;
@@ -162,7 +170,8 @@ export function parseConfig(
     ...(config.runtimeConfig?.ips ?? []).map(text => ({ key: 'runtimeConfig.ips', text })),
   ].map(parseWanted);
   const pools = [parsePool(4, ipam, wanted), parsePool(6, ipam, wanted)].filter(pool => pool !== undefined);
-  if (pools.length === 0) throw new CniError(ErrorCode.configuration, 'ipam: neither ipv4-subnet nor ipv6-subnet is given');
+  if (pools.length === 0)
+    throw new CniError(ErrorCode.configuration, 'ipam: neither ipv4-subnet nor ipv6-subnet is given');
 
   return {
     cniVersion,
@@ -185,7 +194,9 @@ interface Wanted {
 
 /** An address with or without a length. */
 function parseHost(key: string, text: string): { address: Uint8Array; bits: number | undefined } {
-  return located(key, () => (text.includes('/') ? parsePrefix(text) : { address: parseAddress(text), bits: undefined }));
+  return located(key, () =>
+    text.includes('/') ? parsePrefix(text) : { address: parseAddress(text), bits: undefined },
+  );
 }
 
 function parseWanted({ key, text }: { key: string; text: string }): Wanted {
@@ -294,7 +305,10 @@ function parseShape<T extends v.GenericSchema>(schema: T, value: unknown, at = '
   const [issue] = result.issues;
   const path = issue.path?.map(({ key }) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('') ?? '';
   const key = `${at}${path}`.replace(/^\./, '').replace(/^ipam\.(?=ipv)/, '');
-  throw new CniError(ErrorCode.configuration, `${key} ${excerpt(issue.input)}: expected ${issue.expected ?? 'something else'}`);
+  throw new CniError(
+    ErrorCode.configuration,
+    `${key} ${excerpt(issue.input)}: expected ${issue.expected ?? 'something else'}`,
+  );
 }
 
 function located<T>(key: string, parse: () => T): T {
@@ -314,4 +328,3 @@ function excerpt(value: unknown): string {
   const json = JSON.stringify(value) ?? 'undefined';
   return json.length > 80 ? `${json.slice(0, 79)}…` : json;
 }
-

@@ -2,7 +2,7 @@
 
 import { parseDurationMs } from './duration.ts';
 import { CniError, ErrorCode } from './error.ts';
-import { type Command, COMMANDS, type CniVersion, isAtLeast } from './version.ts';
+import { type CniVersion, COMMANDS, type Command, isAtLeast } from './version.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 

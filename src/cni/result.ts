@@ -1,7 +1,7 @@
 // The ADD result in the shape of each version of the CNI specification.
 
-import { formatPrefix } from '../net/prefix.ts';
 import { formatAddress } from '../net/address.ts';
+import { formatPrefix } from '../net/prefix.ts';
 import type { PoolConfig, Route } from './config.ts';
 import { type CniVersion, isAtLeast } from './version.ts';
 
@@ -13,7 +13,9 @@ export interface Assignment {
 
 /** The result of an IPAM plugin as one JSON object; assignments come IPv4 first, at most one for each family. */
 export function formatResult(cniVersion: CniVersion, assignments: readonly Assignment[]): string {
-  const result = isAtLeast(cniVersion, '0.3.0') ? listResult(cniVersion, assignments) : familyResult(cniVersion, assignments);
+  const result = isAtLeast(cniVersion, '0.3.0')
+    ? listResult(cniVersion, assignments)
+    : familyResult(cniVersion, assignments);
   return JSON.stringify(result);
 }
 

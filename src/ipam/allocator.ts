@@ -3,9 +3,9 @@
 // Each operation plans, then applies: everything that can be refused is refused before the first change, so one bad
 // request in a batch fails alone. What the plan finds wrong in the tree it mends in the tree.
 
-import { describeHolder, type Holder, type Lease, ownerKey } from '../store/lease.ts';
-import { StoreError } from '../store/error.ts';
 import { formatAddress, sameAddress } from '../net/address.ts';
+import { StoreError } from '../store/error.ts';
+import { describeHolder, type Holder, type Lease, ownerKey } from '../store/lease.ts';
 import { AllocationError } from './error.ts';
 import { Forest } from './forest.ts';
 import type { Ledger, ReadLedger } from './ledger.ts';
@@ -77,7 +77,11 @@ function planPool(
   const gatewayLease = gateway && ledger.lease(gateway);
   if (gatewayLease?.kind === 'container' && !isReplaced(gatewayLease.address)) throw gatewayInUse(subnet, gatewayLease);
 
-  const plan = { request, replaced: inSubnet, reservesGateway: gateway !== undefined && gatewayLease?.kind !== 'gateway' };
+  const plan = {
+    request,
+    replaced: inSubnet,
+    reservesGateway: gateway !== undefined && gatewayLease?.kind !== 'gateway',
+  };
   if (requested !== undefined) {
     const reserved = reservedAs(request, requested);
     if (reserved !== undefined) {
@@ -107,7 +111,9 @@ function applyPool(
 ): void {
   const tree = forest.tree(subnet.family);
   for (const lease of replaced) {
-    warn(`${describeHolder(lease)}: its lease of ${formatAddress(lease.address)} is from an earlier boot and is replaced`);
+    warn(
+      `${describeHolder(lease)}: its lease of ${formatAddress(lease.address)} is from an earlier boot and is replaced`,
+    );
     free(ledger, forest, lease, warn);
   }
   const base = { subnetBits: subnet.bits, bootId, timeMs: now() };
@@ -226,7 +232,11 @@ export function check(
  *
  * @throws AllocationError 'exhausted', or 'in-use' for a gateway that a container holds
  */
-export function checkReady(ledger: ReadLedger, requests: readonly PoolRequest[], warn: (message: string) => void): void {
+export function checkReady(
+  ledger: ReadLedger,
+  requests: readonly PoolRequest[],
+  warn: (message: string) => void,
+): void {
   const forest = new Forest(ledger);
   for (const request of requests) {
     const gatewayLease = request.gateway && ledger.lease(request.gateway);

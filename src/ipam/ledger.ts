@@ -1,6 +1,7 @@
 // The rows of one transaction as leases, owners, pools and tree nodes. Keeps what must agree together: a lease and its
 // entry with its owner.
 
+import type { NodeChange } from '../core/tree.ts';
 import type { Family } from '../net/address.ts';
 import { sameAddress } from '../net/address.ts';
 import { type Holder, type Lease, ownerKey } from '../store/lease.ts';
@@ -25,7 +26,6 @@ import {
   seal,
 } from '../store/records.ts';
 import type { ReadTransaction, Transaction } from '../store/transaction.ts';
-import type { NodeChange } from '../core/tree.ts';
 import type { Subnet } from './subnet.ts';
 
 /** SHA-256 of a text. */

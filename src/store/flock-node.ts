@@ -16,7 +16,8 @@ export const nodeFileLocks: FileLocks = {
     const args = [mode, '--nonblock', '--conflict-exit-code', String(CONFLICT), String(INHERITED_FD)];
     const { status, error, stderr } = spawnSync('flock', args, { stdio: ['ignore', 'ignore', 'pipe', fd] });
     if (error !== undefined) {
-      const why = 'code' in error && error.code === 'ENOENT' ? 'it is not installed (package util-linux)' : error.message;
+      const why =
+        'code' in error && error.code === 'ENOENT' ? 'it is not installed (package util-linux)' : error.message;
       throw new StoreError('io', `on Node the store's lock needs flock(1): ${why}`);
     }
     if (status !== 0 && status !== CONFLICT) throw new StoreError('io', `flock(1) failed: ${stderr}`);

@@ -100,9 +100,7 @@ class PageFile {
 }
 
 function hasBoltMagic(file: PageFile): boolean {
-  return [0, DEFAULT_PAGE_BYTES].some(
-    page => file.read(page + BOLT_MAGIC_OFFSET, 4).getUint32(0, true) === BOLT_MAGIC,
-  );
+  return [0, DEFAULT_PAGE_BYTES].some(page => file.read(page + BOLT_MAGIC_OFFSET, 4).getUint32(0, true) === BOLT_MAGIC);
 }
 
 function inspectPages(path: string, file: PageFile): void {
@@ -123,7 +121,10 @@ function inspectPages(path: string, file: PageFile): void {
   // page, as long as no page that is in use is missing.
   const missing = newest.roots.map(root => missingPage(file, newest, root)).find(page => page !== undefined);
   if (missing !== undefined) {
-    throw finding(path, `is truncated: it has ${file.size} bytes, and page ${missing} of ${pageBytes} bytes is missing`);
+    throw finding(
+      path,
+      `is truncated: it has ${file.size} bytes, and page ${missing} of ${pageBytes} bytes is missing`,
+    );
   }
 }
 

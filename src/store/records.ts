@@ -11,11 +11,11 @@
 // must not become a wrong answer. Numbers are big-endian; a text is its length in bytes (u16) and its UTF-8.
 
 import { NODE_BYTES } from '../core/tree.ts';
-import type { Lease, LeaseKind } from './lease.ts';
 import { addressBits, type Family, familyOf, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
 import { formatPrefix, type Prefix } from '../net/prefix.ts';
 import { crc32 } from './crc32.ts';
 import { StoreError } from './error.ts';
+import type { Lease, LeaseKind } from './lease.ts';
 
 const OWNER_TAG = 'o'.charCodeAt(0);
 const POOL_TAG = 'p'.charCodeAt(0);
