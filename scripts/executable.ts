@@ -7,7 +7,7 @@
 //   beside the executable instead (process.execPath is the real path, through symbolic links)
 // - lmdb's other dependencies are for encodings that the store does not use; left out, the process starts faster
 
-import { copyFileSync, mkdirSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 
 const ADDON = 'lmdb.node';
@@ -55,7 +55,7 @@ export async function buildExecutable(root: string, constants: Record<string, st
     minify: true,
     define: constants,
     compile: {
-      outfile: join(outDir, 'ecs-ipam'),
+      outfile: join(outDir, 'ecs-ipam.new'),
       autoloadBunfig: false,
       autoloadDotenv: false,
       autoloadTsconfig: false,
@@ -64,8 +64,11 @@ export async function buildExecutable(root: string, constants: Record<string, st
     plugins: [{ name: 'replacements', setup: (builder: PluginBuilder) => setUpReplacements(builder, root) }],
   });
   if (!success) throw new Error(`the executable does not build: ${logs.join('\n')}`);
+  // Renamed into place: whoever runs the old one goes on running it.
   const addon = `@lmdb/lmdb-${process.platform}-${process.arch}/node.napi.glibc.node`;
-  copyFileSync(join(root, 'node_modules', addon), join(outDir, ADDON));
+  copyFileSync(join(root, 'node_modules', addon), join(outDir, `${ADDON}.new`));
+  renameSync(join(outDir, `${ADDON}.new`), join(outDir, ADDON));
+  renameSync(join(outDir, 'ecs-ipam.new'), join(outDir, 'ecs-ipam'));
 }
 
 function setUpReplacements(builder: PluginBuilder, root: string): void {

@@ -29,17 +29,15 @@ export async function runCli(args: string[], env: Env, terminal: Terminal, servi
   };
   let status = 0;
   try {
-    await program(env, services, print)
-      .configureOutput({
-        writeOut: text => {
-          out += text;
-        },
-        writeErr: text => {
-          err += text;
-        },
-      })
-      .exitOverride()
-      .parseAsync(args, { from: 'user' });
+    const root = new Command('ecs-ipam').exitOverride().configureOutput({
+      writeOut: text => {
+        out += text;
+      },
+      writeErr: text => {
+        err += text;
+      },
+    });
+    await describeProgram(root, env, services, print).parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       status = error.exitCode === 0 ? 0 : EXIT_USAGE;
@@ -55,29 +53,30 @@ export async function runCli(args: string[], env: Env, terminal: Terminal, servi
   return status;
 }
 
-function program(env: Env, services: Services, print: (text: string) => void): Command {
-  const root = new Command('ecs-ipam')
+/** Subcommands inherit the root's settings of output and exit when they are made. */
+function describeProgram(root: Command, env: Env, services: Services, print: (text: string) => void): Command {
+  root
     .description('IP address management for containers: a CNI plugin, and this command line for its operators.')
     .option('--db <path>', 'the store (default: IPAM_DB_PATH, or /data/ecs-ipam.mdb)')
     .option('--version', 'print version, commit and state of the build as JSON')
     .option('--capabilities', 'print the features that the ECS agent asks for as JSON')
     .addHelpText('after', '\nExample:\n  $ IPAM_DB_PATH=/var/lib/ecs/data/eni-ipam.db ecs-ipam list')
-    .action(options => {
+    .action((options, command: Command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) command.error(`error: unknown command '${unknown}'; see 'ecs-ipam --help'`);
       if (options.version) print(JSON.stringify(VERSION));
       else if (options.capabilities) print(JSON.stringify(CAPABILITIES));
       else root.help({ error: true });
     });
-  // Subcommands made by `command()` inherit the output and exit settings when they are made, so those come first.
-  root.exitOverride();
   const effectiveEnv = (): Env => {
     const { db } = root.opts<{ db?: string }>();
     return db === undefined ? env : { ...env, IPAM_DB_PATH: db };
   };
 
   for (const [name, verb, description] of [
-    ['add', 'ADD', 'give an address of each subnet in CONF to an owner, and print what a runtime would get'],
-    ['del', 'DEL', 'give back what an owner holds in the subnets of CONF'],
-    ['check', 'CHECK', 'check that an owner holds an address in each subnet of CONF'],
+    ['add', 'ADD', 'Give an address of each subnet in CONF to an owner, and print what a runtime would get'],
+    ['del', 'DEL', 'Give back what an owner holds in the subnets of CONF'],
+    ['check', 'CHECK', 'Check that an owner holds an address in each subnet of CONF'],
   ] as const) {
     root
       .command(name)
@@ -102,5 +101,6 @@ function program(env: Env, services: Services, print: (text: string) => void): C
       const leases = await listLeases(effectiveEnv(), services);
       print(options.json ? JSON.stringify(leases, undefined, 2) : formatLeases(leases));
     });
-  return root;
+  // Not before the subcommands, which would inherit it: what is no subcommand is for the root's action to name.
+  return root.allowExcessArguments();
 }

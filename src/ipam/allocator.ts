@@ -66,6 +66,10 @@ function planPool(
   surroundings: Surroundings,
 ): PoolPlan {
   const { subnet, gateway, requested } = request;
+  const reserved = requested && reservedAs(request, requested);
+  if (reserved !== undefined) {
+    throw new AllocationError('reserved', `address ${formatAddress(requested!)}: is the ${reserved} of ${subnet}`);
+  }
   const inSubnet = held.filter(lease => subnet.contains(lease.address));
   const live = inSubnet.find(lease => !isFromEarlierBoot(lease, surroundings));
   if (live !== undefined) {
@@ -83,10 +87,6 @@ function planPool(
     reservesGateway: gateway !== undefined && gatewayLease?.kind !== 'gateway',
   };
   if (requested !== undefined) {
-    const reserved = reservedAs(request, requested);
-    if (reserved !== undefined) {
-      throw new AllocationError('reserved', `address ${formatAddress(requested)}: is the ${reserved} of ${subnet}`);
-    }
     const lease = ledger.lease(requested);
     if (lease !== undefined && !isReplaced(requested)) {
       throw new AllocationError('in-use', `address ${formatAddress(requested)}: in use by ${describeUse(lease)}`);
@@ -178,11 +178,12 @@ export function release(
   warn: (message: string) => void,
 ): Lease[] {
   const held = ledger.leasesOf(holder);
-  const freed = requests.flatMap(({ subnet, requested }) => {
+  const inRequests = requests.flatMap(({ subnet, requested }) => {
     if (requested === undefined) return held.filter(lease => subnet.contains(lease.address));
     const lease = ledger.lease(requested);
     return lease !== undefined && mayRelease(holder, lease) ? [lease] : [];
   });
+  const freed = [...new Set(inRequests)]; // subnets may overlap
   const forest = new Forest(ledger);
   for (const lease of freed) free(ledger, forest, lease, warn);
   forest.save(ledger);

@@ -69,7 +69,7 @@ export async function openStore(
       throw new StoreError(
         'damaged',
         `store ${path} does not exist yet, and ${goStorePath} holds leases of the Go plugin: ` +
-          "they must be imported first ('ecs-ipam import')",
+          'they must be imported first',
       );
     }
     if (access !== 'create') return undefined;

@@ -108,7 +108,7 @@ function inspectPages(path: string, file: PageFile): void {
   const second = readMeta(file, first?.pageBytes ?? DEFAULT_PAGE_BYTES);
   if (first === undefined || second === undefined || first.pageBytes !== second.pageBytes) {
     if (hasBoltMagic(file)) {
-      throw finding(path, "is a boltdb file of the Go plugin: its leases must be imported first ('ecs-ipam import')");
+      throw finding(path, 'is a boltdb file of the Go plugin: its leases must be imported first');
     }
     const which = first === undefined ? (second === undefined ? 'either meta page' : 'meta page 0') : 'meta page 1';
     throw finding(path, `is not an LMDB file that can be used: no sound header in ${which} (${file.size} bytes)`);
