@@ -53,7 +53,8 @@ export function acquire(
   const forest = new Forest(ledger);
   const held = ledger.leasesOf(holder);
   const plans = requests.map(request => planPool(ledger, forest, held, request, surroundings));
-  for (const plan of plans) applyPool(ledger, forest, holder, plan, surroundings);
+  const given = { bootId: surroundings.bootId, timeMs: surroundings.now() };
+  for (const plan of plans) applyPool(ledger, forest, holder, plan, given, surroundings.warn);
   forest.save(ledger);
   return plans.map(plan => plan.address);
 }
@@ -107,7 +108,8 @@ function applyPool(
   forest: Forest,
   holder: Holder,
   { request: { subnet, gateway }, replaced, reservesGateway, address }: PoolPlan,
-  { bootId, now, warn }: Surroundings,
+  given: Pick<Lease, 'bootId' | 'timeMs'>,
+  warn: (message: string) => void,
 ): void {
   const tree = forest.tree(subnet.family);
   for (const lease of replaced) {
@@ -116,7 +118,7 @@ function applyPool(
     );
     free(ledger, forest, lease, warn);
   }
-  const base = { subnetBits: subnet.bits, bootId, timeMs: now() };
+  const base = { ...given, subnetBits: subnet.bits };
   if (reservesGateway) {
     const nobody: Holder = { id: '', containerId: '', interfaceName: '', network: holder.network };
     ledger.putLease({ ...base, ...nobody, address: gateway!, kind: 'gateway' });
