@@ -7,7 +7,7 @@ import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { openStore } from '../store/guard.ts';
+import { openStore, requireCreatable } from '../store/guard.ts';
 
 /** What differs between the hosts that run us. */
 export interface Host {
@@ -31,6 +31,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
     sha256: host.sha256,
     bootId: readBootId,
     openStore: (location, access) => openStore(location, access, host.locks),
+    requireCreatable: ({ path }) => requireCreatable(path),
   };
   const status = await run(args, env, host, services);
   for (const complaint of complaints) await host.write('stderr', `ecs-ipam: ${complaint}\n`);

@@ -5,8 +5,8 @@ import { collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
 import { describeHolder, type Holder, type Lease } from '../store/lease.ts';
-import type { Store } from '../store/transaction.ts';
-import { decodeConfig, type NetworkConfig, parseConfig, requireCommandVersion } from './config.ts';
+import { NOTHING, type Store } from '../store/transaction.ts';
+import { type Document, decodeConfig, type NetworkConfig, parseConfig, requireCommandVersion } from './config.ts';
 import { type Env, parseAttachment, parseCommand, parseStoreLocation, requireVariables } from './environment.ts';
 import { CniError, ErrorCode, toCniError } from './error.ts';
 import type { Log } from './log.ts';
@@ -21,6 +21,8 @@ export interface Services {
   bootId(): string;
   /** Opens the store under its lock; undefined if there is none and `access` does not make one. */
   openStore(location: StoreLocation, access: 'read' | 'write' | 'create'): Promise<Store | undefined>;
+  /** Throws if a store that does not exist could not be made. */
+  requireCreatable(location: StoreLocation): void;
 }
 
 export type StoreLocation = ReturnType<typeof parseStoreLocation>;
@@ -79,12 +81,17 @@ function parseRequest(
   stdin: Uint8Array,
   onVersion: (version: CniVersion) => void,
 ): Request {
-  // What is needed in every version comes first: the runtime is wrong then, whatever it sends.
-  requireVariables(env, command);
-  const document = decodeConfig(stdin);
+  let document: Document;
+  try {
+    document = decodeConfig(stdin);
+  } catch (error) {
+    // What is needed in every version comes first: the runtime is wrong then, whatever it has sent.
+    requireVariables(env, command);
+    throw error;
+  }
   onVersion(document.cniVersion);
-  requireCommandVersion(command, document.cniVersion);
   requireVariables(env, command, document.cniVersion);
+  requireCommandVersion(command, document.cniVersion);
   const { containerId, interfaceName, requestedAddresses } = parseAttachment(env, command);
   const config = parseConfig(document, command, requestedAddresses);
   const holder = { id: config.id, containerId, interfaceName, network: config.name };
@@ -144,15 +151,7 @@ function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256
 async function checkHeld({ config, holder, location }: Request, services: Services): Promise<string> {
   const subnets = config.pools.map(pool => pool.subnet);
   const store = await services.openStore(location, 'read');
-  if (store === undefined) {
-    check(undefined, holder, subnets, config.previousAddresses);
-    return '';
-  }
-  closing(store, () =>
-    store.read(transaction =>
-      check(new ReadLedger(transaction, services.sha256), holder, subnets, config.previousAddresses),
-    ),
-  );
+  reading(store, services, ledger => check(ledger, holder, subnets, config.previousAddresses));
   return '';
 }
 
@@ -179,18 +178,20 @@ async function collectGarbage({ config, location }: Request, services: Services)
 async function status({ config, location }: Request, services: Services): Promise<string> {
   try {
     const store = await services.openStore(location, 'read');
-    if (store === undefined) return ''; // the first ADD makes it
-    closing(store, () =>
-      store.read(transaction =>
-        checkReady(new ReadLedger(transaction, services.sha256), config.pools, message => services.log.warn(message)),
-      ),
-    );
+    if (store === undefined) services.requireCreatable(location);
+    reading(store, services, ledger => checkReady(ledger, config.pools, message => services.log.warn(message)));
   } catch (error) {
     const cniError = toCniError(error);
     if (cniError.code === ErrorCode.exhausted && !config.reportsExhaustion) return '';
     throw new CniError(ErrorCode.notReady, `cannot serve ADD: ${cniError.message}`, undefined, { cause: error });
   }
   return '';
+}
+
+/** Runs `work` on the store's leases, of which there are none where there is no store, and closes it. */
+function reading(store: Store | undefined, { sha256 }: Services, work: (ledger: ReadLedger) => void): void {
+  if (store === undefined) work(new ReadLedger(NOTHING, sha256));
+  else closing(store, () => store.read(transaction => work(new ReadLedger(transaction, sha256))));
 }
 
 function closing<T>(store: Store, work: () => T): T {

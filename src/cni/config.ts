@@ -1,6 +1,7 @@
 // The network configuration on stdin: decoded, checked, and turned into what the allocator is asked.
 
 import * as v from 'valibot';
+import { reservedAs } from '../ipam/allocator.ts';
 import type { Attachment } from '../ipam/collect.ts';
 import { Subnet } from '../ipam/subnet.ts';
 import { type Family, familyOf, formatAddress, parseAddress, sameAddress } from '../net/address.ts';
@@ -33,6 +34,8 @@ export interface PoolConfig {
   subnet: Subnet;
   gateway: Uint8Array | undefined;
   requested: Uint8Array | undefined;
+  /** Where `requested` was asked for, and as what text. */
+  requestedBy: { key: string; text: string } | undefined;
   /** Prefix length that the result shows. */
   shownBits: number;
   routes: Route[];
@@ -170,6 +173,7 @@ export function parseConfig(
     ...(config.runtimeConfig?.ips ?? []).map(text => ({ key: 'runtimeConfig.ips', text })),
   ].map(parseWanted);
   const pools = [parsePool(4, ipam, wanted), parsePool(6, ipam, wanted)].filter(pool => pool !== undefined);
+  if (command === 'ADD') pools.forEach(requireUsableRequest);
   if (pools.length === 0)
     throw new CniError(ErrorCode.configuration, 'ipam: neither ipv4-subnet nor ipv6-subnet is given');
 
@@ -238,6 +242,7 @@ function parsePool(family: Family, ipam: Ipam, wantedElsewhere: readonly Wanted[
     subnet,
     gateway: effectiveGateway,
     requested: wanted[0]?.address,
+    requestedBy: wanted[0],
     shownBits: wanted[0]?.shownBits ?? subnet.bits,
     routes: effectiveGateway ? routes.map(route => withGateway(route, effectiveGateway)) : routes,
   };
@@ -257,6 +262,14 @@ function requireUsableGateway(subnet: Subnet, key: string, text: string, gateway
   if (!subnet.contains(gateway)) throw invalidConfiguration(key, text, `outside ipv${subnet.family}-subnet ${subnet}`);
   const reserved = subnet.reservedAs(gateway);
   if (reserved !== undefined) throw invalidConfiguration(key, text, `is the ${reserved} of ${subnet}`);
+}
+
+/** @throws CniError of code 7 if the requested address is one that is never handed out */
+function requireUsableRequest(pool: PoolConfig): void {
+  const { requested, requestedBy, subnet } = pool;
+  const reserved = requested && reservedAs(pool, requested);
+  if (reserved === undefined) return;
+  throw invalidConfiguration(requestedBy!.key, requestedBy!.text, `is the ${reserved} of ${subnet}`);
 }
 
 function parseRoute(family: Family, key: string, route: v.InferOutput<typeof RouteSchema>): Route {

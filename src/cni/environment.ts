@@ -92,7 +92,8 @@ function parseArgs(text: string): string[] {
     if (part === '') continue;
     const equals = part.indexOf('=');
     if (equals < 0) throw invalid('CNI_ARGS', text, `part ${JSON.stringify(part)} has no =`);
-    if (part.slice(0, equals) === 'IP') addresses.push(part.slice(equals + 1));
+    const value = part.slice(equals + 1);
+    if (part.slice(0, equals) === 'IP' && value !== '') addresses.push(value);
   }
   return addresses;
 }

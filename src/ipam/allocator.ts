@@ -126,7 +126,9 @@ function applyPool(
   }
   ledger.putLease({ ...base, ...holder, address, kind: 'container' });
   tree.mark(address);
-  ledger.putPool(subnet, { cursor: address, gateway });
+  const { gateways } = ledger.pool(subnet);
+  const isKnown = gateway === undefined || gateways.some(known => sameAddress(known, gateway));
+  ledger.putPool(subnet, { cursor: address, gateways: isKnown ? gateways : [...gateways, gateway] });
 }
 
 /** Why a pool never hands an address out; undefined if it may. */
@@ -208,12 +210,12 @@ function mayRelease(holder: Holder, lease: Lease): boolean {
  * @throws AllocationError 'check-failed'
  */
 export function check(
-  ledger: ReadLedger | undefined,
+  ledger: ReadLedger,
   holder: Holder,
   subnets: readonly Subnet[],
   expected: readonly Uint8Array[],
 ): void {
-  const held = ledger?.leasesOf(holder) ?? [];
+  const held = ledger.leasesOf(holder);
   for (const subnet of subnets) {
     const own = held.filter(lease => subnet.contains(lease.address)).map(lease => lease.address);
     if (own.length === 0) {
@@ -221,10 +223,10 @@ export function check(
     }
     const other = expected.find(address => subnet.contains(address) && !own.some(held => sameAddress(held, address)));
     if (other !== undefined) {
-      const instead = own.map(formatAddress).join(', ');
+      const instead = `in ${subnet} it holds ${own.map(formatAddress).join(', ')}`;
       throw new AllocationError(
         'check-failed',
-        `${describeHolder(holder)}: does not hold ${formatAddress(other)} of prevResult; in ${subnet} it holds ${instead}`,
+        `${describeHolder(holder)}: does not hold ${formatAddress(other)} of prevResult; ${instead}`,
       );
     }
   }
@@ -267,7 +269,9 @@ function exhausted(ledger: ReadLedger, { subnet, gateway }: PoolRequest): Alloca
   const reserve = (address: Uint8Array, what: string) => {
     if (subnet.contains(address)) reserved.set(formatAddress(address), what);
   };
-  for (const pool of ledger.pools(subnet.family)) if (pool.gateway !== undefined) reserve(pool.gateway, 'gateway');
+  for (const address of [...ledger.pools(subnet.family)].flatMap(pool => pool.gateways)) {
+    if (ledger.lease(address)?.kind === 'gateway') reserve(address, 'gateway');
+  }
   if (gateway !== undefined) reserve(gateway, 'gateway');
   for (const address of [subnet.network, subnet.last]) {
     const what = subnet.reservedAs(address);

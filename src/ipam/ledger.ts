@@ -46,7 +46,7 @@ export class ReadLedger {
     return value && decodeLease(key, value);
   }
 
-  /** All leases of a family in address order. A row that cannot be read goes to `onDamage`, or is thrown without one. */
+  /** All leases of a family in address order. A row that cannot be read goes to `onDamage`; without, it is thrown. */
   *leases(family: Family, onDamage?: (error: unknown) => void): Iterable<Lease> {
     yield* this.#leasesBetween(familyStart(family), familyEnd(family), onDamage);
   }
@@ -95,7 +95,7 @@ export class ReadLedger {
   pool(subnet: Subnet): PoolRecord {
     const key = poolKey(subnet.prefix);
     const value = this.#transaction.get(key);
-    return value === undefined ? { cursor: undefined, gateway: undefined } : decodePool(key, value);
+    return value === undefined ? { cursor: undefined, gateways: [] } : decodePool(key, value);
   }
 
   /** The state of all pools of a family. */

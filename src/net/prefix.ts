@@ -15,16 +15,18 @@ export interface Prefix {
  * @throws SyntaxError that quotes the text
  */
 export function parsePrefix(text: string): Prefix {
+  const refuse = (problem: string) => new SyntaxError(`${JSON.stringify(text)} is not a prefix: ${problem}`);
   const slash = text.indexOf('/');
   const lengthText = slash < 0 ? '' : text.slice(slash + 1);
-  if (!/^(0|[1-9]\d{0,2})$/.test(lengthText)) {
-    throw new SyntaxError(`${JSON.stringify(text)} is not a prefix: expected address/length`);
+  if (!/^(0|[1-9]\d{0,2})$/.test(lengthText)) throw refuse('expected address/length');
+  let address: Uint8Array;
+  try {
+    address = parseAddress(text.slice(0, slash));
+  } catch (error) {
+    throw refuse((error as Error).message);
   }
-  const address = parseAddress(text.slice(0, slash));
   const bits = Number(lengthText);
-  if (bits > addressBits(address)) {
-    throw new SyntaxError(`${JSON.stringify(text)} is not a prefix: the length exceeds ${addressBits(address)}`);
-  }
+  if (bits > addressBits(address)) throw refuse(`the length exceeds ${addressBits(address)}`);
   return { address, bits };
 }
 

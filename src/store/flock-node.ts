@@ -1,5 +1,5 @@
-// File locks on Node, which has none of its own: flock(1) of util-linux takes the lock on a descriptor that it inherits.
-// The lock belongs to the open file, so it stays with this process when flock(1) has gone.
+// File locks on Node, which has none of its own: flock(1) of util-linux takes the lock on a descriptor that it
+// inherits. The lock belongs to the open file, so it stays with this process when flock(1) has gone.
 
 import { spawnSync } from 'node:child_process';
 import { fstatSync, readFileSync } from 'node:fs';

@@ -7,13 +7,16 @@
 // Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made.
 
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   readSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
@@ -58,10 +61,11 @@ const WRITER_WORD_OFFSET = 64;
  * @throws StoreError 'locked' past the time limit, 'damaged', or 'io'
  */
 export async function openStore(
-  { path, timeoutMs, goStorePath }: StoreLocation,
+  { path: givenPath, timeoutMs, goStorePath }: StoreLocation,
   access: Access,
   locks: FileLocks,
 ): Promise<Store | undefined> {
+  const path = resolveLinks(givenPath);
   const deadline: Deadline = { path, timeoutMs, atMs: performance.now() + timeoutMs };
   // Looked at without the lock first: what is not a store gets no lock file beside it.
   if (inspectStore(path) === 'missing') {
@@ -102,6 +106,22 @@ export async function openStore(
     closeSync(lock);
     throw error;
   }
+}
+
+/** One file, one lock: symbolic links to a store lead to the lock beside the file itself. */
+function resolveLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path; // what is wrong with it, `inspectStore` finds and says
+  }
+}
+
+/** @throws StoreError 'io' if a store at this path could not be made */
+export function requireCreatable(path: string): void {
+  let directory = dirname(path);
+  while (!existsSync(directory)) directory = dirname(directory);
+  translated(path, () => accessSync(directory, constants.W_OK | constants.X_OK));
 }
 
 interface Deadline {

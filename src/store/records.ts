@@ -4,11 +4,11 @@
 //   family, all octets of an address                lease
 //   family, fewer octets                            tree node, 32 bytes; sorts right before what it indexes
 //   'o', first 16 bytes of SHA-256 of the owner     that owner's addresses
-//   'p', family, unit bits, network, prefix bits    pool: cursor and gateway
+//   'p', family, unit bits, network, prefix bits    pool: cursor and gateways
 //   'm', name                                       text about the store itself
 //
 // family is the byte 4 or 6. Every value ends in the CRC-32 of key and value: LMDB has no checksums, and a flipped bit
-// must not become a wrong answer. Numbers are big-endian; a text is its length in bytes (u16) and its UTF-8.
+// must not become a wrong answer. Numbers are big-endian; a text is its length in bytes (u32) and its UTF-8.
 
 import { NODE_BYTES } from '../core/tree.ts';
 import { addressBits, type Family, familyOf, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
@@ -24,12 +24,14 @@ const META_TAG = 'm'.charCodeAt(0);
 /** Bytes of an owner's hash that are its key. */
 export const OWNER_HASH_BYTES = 16;
 const CHECKSUM_BYTES = 4;
+const TEXT_LENGTH_BYTES = 4;
 
-/** A pool's state: undefined where there is none yet. */
+/** A pool's state. */
 export interface PoolRecord {
-  /** The last touched address. */
+  /** The last touched address; undefined before the first. */
   cursor: Uint8Array | undefined;
-  gateway: Uint8Array | undefined;
+  /** Every gateway that has been configured for the pool. */
+  gateways: Uint8Array[];
 }
 
 const LEASE_KINDS: readonly LeaseKind[] = ['container', 'gateway'];
@@ -111,8 +113,7 @@ const readView = (bytes: Uint8Array) => new DataView(bytes.buffer, bytes.byteOff
 
 function text(value: string): Uint8Array {
   const utf8 = new TextEncoder().encode(value);
-  if (utf8.length > 0xffff) throw new StoreError('io', `a text of ${utf8.length} bytes does not fit into a lease`);
-  return concat([utf8.length >> 8, utf8.length & 0xff], utf8);
+  return concat(bigEndian(utf8.length, TEXT_LENGTH_BYTES), utf8);
 }
 
 /** Reads a value front to back; what runs past the end is damage. */
@@ -139,7 +140,7 @@ class Reader {
   }
 
   text(): string {
-    return new TextDecoder().decode(this.bytes(this.number(2)));
+    return new TextDecoder().decode(this.bytes(this.number(TEXT_LENGTH_BYTES)));
   }
 
   /** An address behind its family byte; family 0: none. */
@@ -150,21 +151,25 @@ class Reader {
     return this.bytes(family === 4 ? IPV4_BYTES : IPV6_BYTES);
   }
 
-  get atEnd(): boolean {
-    return this.#offset === this.#body.length;
+  /** All that is left, as addresses. */
+  addresses(): Uint8Array[] {
+    const addresses: Uint8Array[] = [];
+    while (this.#offset < this.#body.length) {
+      const address = this.address();
+      if (address === undefined) throw this.malformed();
+      addresses.push(address);
+    }
+    return addresses;
   }
 
   end(): void {
-    if (!this.atEnd) throw this.malformed();
+    if (this.#offset < this.#body.length) throw this.malformed();
   }
 
   malformed(): StoreError {
     return new StoreError('damaged', `${describeKey(this.#key)}: malformed value of ${this.#body.length} bytes`);
   }
 }
-
-const optionalAddress = (address: Uint8Array | undefined): Uint8Array =>
-  address === undefined ? Uint8Array.of(0) : leaseKey(address);
 
 function bigEndian(value: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
@@ -215,24 +220,15 @@ export function decodeNode(key: Uint8Array, sealed: Uint8Array): Uint8Array {
 export const encodeOwner = (addresses: Uint8Array[]): Uint8Array => concat(...addresses.map(leaseKey));
 
 export function decodeOwner(key: Uint8Array, sealed: Uint8Array): Uint8Array[] {
-  const reader = new Reader(key, sealed);
-  const addresses: Uint8Array[] = [];
-  while (!reader.atEnd) {
-    const address = reader.address();
-    if (address === undefined) throw reader.malformed();
-    addresses.push(address);
-  }
-  return addresses;
+  return new Reader(key, sealed).addresses();
 }
 
-export const encodePool = ({ cursor, gateway }: PoolRecord): Uint8Array =>
-  concat(optionalAddress(cursor), optionalAddress(gateway));
+export const encodePool = ({ cursor, gateways }: PoolRecord): Uint8Array =>
+  concat(cursor === undefined ? Uint8Array.of(0) : leaseKey(cursor), ...gateways.map(leaseKey));
 
 export function decodePool(key: Uint8Array, sealed: Uint8Array): PoolRecord {
   const reader = new Reader(key, sealed);
-  const pool = { cursor: reader.address(), gateway: reader.address() };
-  reader.end();
-  return pool;
+  return { cursor: reader.address(), gateways: reader.addresses() };
 }
 
 export const encodeMeta = (value: string): Uint8Array => text(value);

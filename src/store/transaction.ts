@@ -12,6 +12,9 @@ export interface Row {
   value: Uint8Array;
 }
 
+/** What a store that does not exist yet would answer. */
+export const NOTHING: ReadTransaction = { get: () => undefined, range: () => [] };
+
 export interface Transaction extends ReadTransaction {
   put(key: Uint8Array, value: Uint8Array): void;
   delete(key: Uint8Array): void;

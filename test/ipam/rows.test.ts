@@ -59,7 +59,7 @@ for (const [layout, index, most] of LAYOUTS) {
         [pool('10.0.0.0/8'), v4(BASE, last)],
         [pool('2001:db8::/48'), v6(last)],
       ] as const) {
-        ledgerOf(transaction).putPool(request.subnet, { cursor: address, gateway: request.gateway });
+        ledgerOf(transaction).putPool(request.subnet, { cursor: address, gateways: [] });
       }
     });
     for (let round = 0; round < 280; round++) {

@@ -192,11 +192,12 @@ const REFUSED: [string, Config, string, string, Subject[]][] = [
 for (const [name, ipam, key, value, subjects] of REFUSED) {
   test(`requested ${name} (${value}): 7`, async () => {
     const reply = await new Host().run('ADD', config({ ...ipam, [key]: value }));
-    // Either text may be named: the one given or the canonical one.
-    const address = value.replace('0:0::0001', ':1').replace(/\/64$/, '');
-    refused(reply, 7, [new RegExp(`${key}|address`), ...subjects]);
+    refused(reply, 7, [key, ...subjects]);
+    // The value may be named as it was given, without its length, or in canonical text.
+    const bare = value.replace(/\/.*/, '');
+    const texts = [value, ...(bare === '' ? [] : [bare]), bare.replace('0:0::0001', ':1')];
     assert.ok(
-      [value, address].some(text => JSON.parse(reply.stdout).msg.includes(text)),
+      texts.some(text => JSON.parse(reply.stdout).msg.includes(text)),
       reply.stdout,
     );
   });

@@ -128,6 +128,13 @@ test('repeated: succeeds', async () => {
 test('no store: succeeds', async () => {
   await new Host().succeed('GC', config(V4, { [KEY]: [] }));
 });
+for (const list of [[null], [{}], ['a'], 'a', 5, {}, [{ containerID: 5, ifname: 'eth0' }], [{ containerID: 'a' }]]) {
+  test(`a malformed list ${JSON.stringify(list)}: an error object, and nothing is freed`, async () => {
+    const host = await populated();
+    await host.refuse('GC', config(V4, { [KEY]: list }), [6, 7], ['attachments']);
+    await host.holds(LEASES);
+  });
+}
 test('many leases at once', async () => {
   const host = new Host();
   await host.fill(config({ ...V4, ...V6 }), 30, 'n');

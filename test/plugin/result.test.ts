@@ -1,6 +1,9 @@
 // CNI.md 2: what an ADD prints at each version, and that everything else prints nothing.
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { EXECUTABLE, temporaryDirectory } from '../support/plugin.ts';
 import { type Config, config, Host, parallel, type Route, VERSIONS } from './harness.ts';
 
 const test = parallel('results');
@@ -216,5 +219,21 @@ test('a log file that cannot be written fails no command', async () => {
   await host.refuse('ADD', config(V4), 103, ['10.0.0.2']);
   await host.succeed('DEL', config(V4));
 });
+
+for (const stream of ['1', '2']) {
+  for (const command of ['DEL', 'CHECK', 'STATUS', 'GC', 'ADD']) {
+    test(`${command} with file descriptor ${stream} appended to a file: what the file held before stays`, async () => {
+      const host = new Host();
+      const stdin = config(V4);
+      if (command === 'CHECK') await host.take(stdin);
+      const file = join(temporaryDirectory(), 'output');
+      writeFileSync(file, 'what was there before\n');
+      const args = ['-c', `exec "$0" ${stream}>> "$1"`, EXECUTABLE, file];
+      const reply = await host.run(command, { ...stdin, 'cni.dev/valid-attachments': [] }, {}, { command: 'sh', args });
+      assert.is(reply.status, 0, reply.stdout + reply.stderr);
+      assert.match(readFileSync(file, 'utf8'), /^what was there before\n/);
+    });
+  }
+}
 
 test.run();

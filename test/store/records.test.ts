@@ -59,10 +59,10 @@ test('a lease is read back as it was written', () => {
 
 test('owners and pools are read back as they were written', () => {
   fc.assert(
-    fc.property(fc.array(address), fc.option(address), fc.option(address), (addresses, cursor, gateway) => {
+    fc.property(fc.array(address), fc.option(address), fc.array(address), (addresses, cursor, gateways) => {
       const owner = ownerRowKey(new Uint8Array(32));
       assert.equal(decodeOwner(owner, seal(owner, encodeOwner(addresses))), addresses);
-      const pool = { cursor: cursor ?? undefined, gateway: gateway ?? undefined };
+      const pool = { cursor: cursor ?? undefined, gateways };
       const key = poolKey({ address: new Uint8Array(4), bits: 8 });
       assert.equal(decodePool(key, seal(key, encodePool(pool))), pool);
     }),
