@@ -52,7 +52,7 @@ let dirtyHead: u32 = 0;
 let hosted: bool = false;
 let generation: u32 = 0;
 
-/** The leaf that was asked for last, as searches go on where the last one ended. 0: none; it does not outlive a move. */
+/** The leaf that was asked for last: searches go on where the last one ended. 0: none. It does not outlive a move. */
 let lastLeaf: usize = 0;
 let lastLeafHi: u64 = 0;
 let lastLeafLo: u64 = 0;

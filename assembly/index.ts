@@ -1,13 +1,13 @@
 // The ABI. Numbers are i32; indexes and nodes pass through the scratch memory at `scratch()`:
 //
-//   offset  0   A     16 bytes   operand and result: an index, big-endian, right-aligned (an IPv4 address: bytes 12..15)
+//   offset  0   A     16 bytes   operand and result: an index, big-endian, right-aligned (IPv4: bytes 12..15)
 //          16   B     16 bytes   second operand or result: the last index of a run, or a count
 //          32   KEY   16 bytes   first index of a node that is wanted, dirty or listed
 //          48   BITS  32 bytes   the node's bits (node.ts has their order)
 //
 // A host that keeps the nodes elsewhere configures the tree as hosted. A call that needs a node the host has not given
-// yet answers NEED (2) and changes nothing: the host reads the node KEY at level `wantedLevel()`, puts its bits into BITS,
-// calls `supply(present)` and makes the call again. After marks and clears it writes what `popDirty()` lists.
+// yet answers NEED (2) and changes nothing: the host reads the node KEY at level `wantedLevel()`, puts its bits into
+// BITS, calls `supply(present)` and makes the call again. After marks and clears it writes what `popDirty()` lists.
 
 import * as arena from './arena';
 import * as exclusions from './exclude';
@@ -128,7 +128,7 @@ export function clear(): Status {
   return tree.clear(readHi(A), readLo(A));
 }
 
-/** The first free run of the pool from A on (not in a circle), at most B long, into A..B. 0 found, 1 none. Not hosted. */
+/** The pool's first free run from A on (not in a circle), at most B long, into A..B. 0 found, 1 none. Not hosted. */
 export function freeRun(): Status {
   return writeRun(pool.freeRun(readHi(A), readLo(A), pool.toHi, pool.toLo, readHi(B), readLo(B)));
 }

@@ -1,7 +1,7 @@
 // Decides what this process is: the plugin, the command line, or somebody who needs help. Wiring only.
 
 import { readFileSync } from 'node:fs';
-import { answer, type Services } from '../cni/commands.ts';
+import { type Answer, answer, type Services } from '../cni/commands.ts';
 import type { Env } from '../cni/environment.ts';
 import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
@@ -44,9 +44,7 @@ async function run(args: string[], env: Env, host: Host, services: Services): Pr
     return runCli(args, env, host, services);
   }
   if (env.CNI_COMMAND) {
-    const { status, stdout } = await answer(env, host.readStdin, services);
-    await host.write('stdout', stdout);
-    return status;
+    return deliver(await answer(env, host.readStdin, services), host, services);
   }
   const versions = SUPPORTED_VERSIONS.join(', ');
   await host.write(
@@ -55,6 +53,20 @@ async function run(args: string[], env: Env, host: Host, services: Services): Pr
   );
   await host.write('stderr', "A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
   return 0;
+}
+
+/** Prints the answer; where it cannot be printed, undoes what it tells of. Returns the exit status. */
+async function deliver({ status, stdout, takeBack }: Answer, host: Host, { log }: Services): Promise<number> {
+  try {
+    await host.write('stdout', stdout);
+    return status;
+  } catch (error) {
+    const problem = `the result cannot be written: ${(error as Error).message}`;
+    log.error(problem);
+    await takeBack?.();
+    await host.write('stderr', `ecs-ipam: ${problem}\n`);
+    return 1;
+  }
 }
 
 function readBootId(): string {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// Entry point of the npm package's command, on Node: for trying and developing. It starts far slower than the executable.
+// Entry point of the npm package's command, on Node: for trying and developing. It starts far slower than the
+// executable.
 
 import { createHash } from 'node:crypto';
 import { readSync, writeSync } from 'node:fs';

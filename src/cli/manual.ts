@@ -32,7 +32,8 @@ export async function runManually(
     interfaceName: options.container === undefined ? '' : options.ifname,
     network: config.name,
   };
-  return execute({ command, config, holder, location: parseStoreLocation(env) }, services);
+  const { stdout } = await execute({ command, config, holder, location: parseStoreLocation(env) }, services);
+  return stdout.trimEnd();
 }
 
 function read(path: string): Uint8Array {

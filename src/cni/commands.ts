@@ -1,6 +1,6 @@
 // The six commands of a CNI plugin: from environment and stdin to what goes to stdout.
 
-import { acquire, check, checkReady, release, type Surroundings } from '../ipam/allocator.ts';
+import { acquire, check, checkReady, release, type Surroundings, takeBack } from '../ipam/allocator.ts';
 import { collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
@@ -27,10 +27,16 @@ export interface Services {
 
 export type StoreLocation = ReturnType<typeof parseStoreLocation>;
 
-/** What a process answers with. */
-export interface Answer {
-  status: number;
+/** What a command has done. */
+export interface Outcome {
   stdout: string;
+  /** Undoes it, for when the answer cannot be delivered: nobody would ever give back what nobody knows of. */
+  takeBack?: () => Promise<void>;
+}
+
+/** What a process answers with. */
+export interface Answer extends Outcome {
+  status: number;
 }
 
 /** One command with everything it acts on. */
@@ -46,13 +52,12 @@ export async function answer(env: Env, readStdin: () => Promise<Uint8Array>, ser
   let cniVersion: CniVersion = NEWEST_VERSION;
   try {
     const command = parseCommand(env.CNI_COMMAND ?? '');
-    if (command === 'VERSION') return success(`${formatVersions()}\n`);
+    if (command === 'VERSION') return { status: 0, stdout: `${formatVersions()}\n` };
     const stdin = await readAll(readStdin);
     const request = parseRequest(env, command, stdin, version => {
       cniVersion = version;
     });
-    const stdout = await execute(request, services);
-    return success(stdout === '' ? '' : `${stdout}\n`);
+    return { status: 0, ...(await execute(request, services)) };
   } catch (error) {
     const cniError = toCniError(error);
     const cause = cniError.cause instanceof Error ? ` (${cniError.cause.stack})` : '';
@@ -61,8 +66,6 @@ export async function answer(env: Env, readStdin: () => Promise<Uint8Array>, ser
     return { status: 1, stdout: `${cniError.toJson(cniVersion)}\n` };
   }
 }
-
-const success = (stdout: string): Answer => ({ status: 0, stdout });
 
 async function readAll(readStdin: () => Promise<Uint8Array>): Promise<Uint8Array> {
   try {
@@ -98,8 +101,10 @@ function parseRequest(
   return { command, config, holder, location: parseStoreLocation(env) };
 }
 
-/** Runs a command; returns what it prints. */
-export async function execute(request: Request, services: Services): Promise<string> {
+const SILENT: Outcome = { stdout: '' };
+
+/** Runs a command. */
+export async function execute(request: Request, services: Services): Promise<Outcome> {
   services.log.debug(`${request.command} for ${describeHolder(request.holder)} in store ${request.location.path}`);
   switch (request.command) {
     case 'ADD':
@@ -115,31 +120,35 @@ export async function execute(request: Request, services: Services): Promise<str
   }
 }
 
-async function add({ config, holder, location }: Request, services: Services): Promise<string> {
+async function add({ config, holder, location }: Request, services: Services): Promise<Outcome> {
+  const { log, sha256 } = services;
+  const warn = (message: string) => log.warn(message);
+  const surroundings: Surroundings = { bootId: services.bootId(), now: Date.now, warn };
   const store = (await services.openStore(location, 'create'))!;
-  const surroundings: Surroundings = {
-    bootId: services.bootId(),
-    now: Date.now,
-    warn: message => services.log.warn(message),
+  const leases = closing(store, () =>
+    store.write(transaction => acquire(new Ledger(transaction, sha256), holder, config.pools, surroundings)),
+  );
+  log.info(`ADD: ${describeAddresses(leases)} given to ${describeHolder(holder)}`);
+  const assignments = config.pools.map((pool, i) => ({ pool, address: leases[i]!.address }));
+  return {
+    stdout: `${formatResult(config.cniVersion, assignments)}\n`,
+    takeBack: async () => {
+      const store = await services.openStore(location, 'write');
+      if (store === undefined) return;
+      closing(store, () => store.write(transaction => takeBack(new Ledger(transaction, sha256), leases, warn)));
+      log.warn(`ADD: ${describeAddresses(leases)} taken back, as the result could not be delivered`);
+    },
   };
-  const addresses = closing(store, () =>
-    store.write(transaction => acquire(new Ledger(transaction, services.sha256), holder, config.pools, surroundings)),
-  );
-  services.log.info(`ADD: ${addresses.map(formatAddress).join(', ')} given to ${describeHolder(holder)}`);
-  return formatResult(
-    config.cniVersion,
-    config.pools.map((pool, i) => ({ pool, address: addresses[i]! })),
-  );
 }
 
-async function del({ config, holder, location }: Request, services: Services): Promise<string> {
+async function del({ config, holder, location }: Request, services: Services): Promise<Outcome> {
   if (holder.id === '' && holder.containerId === '' && config.pools.every(pool => pool.requested === undefined)) {
     throw new CniError(ErrorCode.configuration, 'DEL: neither ipam.id nor an address nor CNI_CONTAINERID is given');
   }
   const store = await services.openStore(location, 'write');
   const freed = store === undefined ? [] : closing(store, () => releaseIn(store, config, holder, services));
   services.log.info(`DEL: ${describeAddresses(freed)} freed for ${describeHolder(holder)}`);
-  return '';
+  return SILENT;
 }
 
 function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256, log }: Services): Lease[] {
@@ -148,18 +157,18 @@ function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256
   );
 }
 
-async function checkHeld({ config, holder, location }: Request, services: Services): Promise<string> {
+async function checkHeld({ config, holder, location }: Request, services: Services): Promise<Outcome> {
   const subnets = config.pools.map(pool => pool.subnet);
   const store = await services.openStore(location, 'read');
   reading(store, services, ledger => check(ledger, holder, subnets, config.previousAddresses));
-  return '';
+  return SILENT;
 }
 
-async function collectGarbage({ config, location }: Request, services: Services): Promise<string> {
+async function collectGarbage({ config, location }: Request, services: Services): Promise<Outcome> {
   const { validAttachments } = config;
-  if (validAttachments === undefined) return '';
+  if (validAttachments === undefined) return SILENT;
   const store = await services.openStore(location, 'write');
-  if (store === undefined) return '';
+  if (store === undefined) return SILENT;
   const { freed, errors } = closing(store, () =>
     store.write(transaction =>
       collect(new Ledger(transaction, services.sha256), config.name, validAttachments, message =>
@@ -172,20 +181,20 @@ async function collectGarbage({ config, location }: Request, services: Services)
     const messages = errors.map(error => toCniError(error).message);
     throw new CniError(ErrorCode.damagedStore, `store ${location.path}: GC left out ${messages.join('; ')}`);
   }
-  return '';
+  return SILENT;
 }
 
-async function status({ config, location }: Request, services: Services): Promise<string> {
+async function status({ config, location }: Request, services: Services): Promise<Outcome> {
   try {
     const store = await services.openStore(location, 'read');
     if (store === undefined) services.requireCreatable(location);
     reading(store, services, ledger => checkReady(ledger, config.pools, message => services.log.warn(message)));
   } catch (error) {
     const cniError = toCniError(error);
-    if (cniError.code === ErrorCode.exhausted && !config.reportsExhaustion) return '';
+    if (cniError.code === ErrorCode.exhausted && !config.reportsExhaustion) return SILENT;
     throw new CniError(ErrorCode.notReady, `cannot serve ADD: ${cniError.message}`, undefined, { cause: error });
   }
-  return '';
+  return SILENT;
 }
 
 /** Runs `work` on the store's leases, of which there are none where there is no store, and closes it. */

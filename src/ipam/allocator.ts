@@ -3,7 +3,7 @@
 // Each operation plans, then applies: everything that can be refused is refused before the first change, so one bad
 // request in a batch fails alone. What the plan finds wrong in the tree it mends in the tree.
 
-import { formatAddress, sameAddress } from '../net/address.ts';
+import { familyOf, formatAddress, sameAddress } from '../net/address.ts';
 import { StoreError } from '../store/error.ts';
 import { describeHolder, type Holder, type Lease, ownerKey } from '../store/lease.ts';
 import { AllocationError } from './error.ts';
@@ -41,7 +41,7 @@ interface PoolPlan {
 /**
  * Gives the holder one address in each subnet.
  *
- * @returns the addresses, in the order of the requests
+ * @returns the leases, in the order of the requests
  * @throws AllocationError, having changed nothing
  */
 export function acquire(
@@ -49,14 +49,14 @@ export function acquire(
   holder: Holder,
   requests: readonly PoolRequest[],
   surroundings: Surroundings,
-): Uint8Array[] {
+): Lease[] {
   const forest = new Forest(ledger);
   const held = ledger.leasesOf(holder);
   const plans = requests.map(request => planPool(ledger, forest, held, request, surroundings));
   const given = { bootId: surroundings.bootId, timeMs: surroundings.now() };
-  for (const plan of plans) applyPool(ledger, forest, holder, plan, given, surroundings.warn);
+  const leases = plans.map(plan => applyPool(ledger, forest, holder, plan, given, surroundings.warn));
   forest.save(ledger);
-  return plans.map(plan => plan.address);
+  return leases;
 }
 
 function planPool(
@@ -110,7 +110,7 @@ function applyPool(
   { request: { subnet, gateway }, replaced, reservesGateway, address }: PoolPlan,
   given: Pick<Lease, 'bootId' | 'timeMs'>,
   warn: (message: string) => void,
-): void {
+): Lease {
   const tree = forest.tree(subnet.family);
   for (const lease of replaced) {
     warn(
@@ -124,11 +124,13 @@ function applyPool(
     ledger.putLease({ ...base, ...nobody, address: gateway!, kind: 'gateway' });
     tree.mark(gateway!);
   }
-  ledger.putLease({ ...base, ...holder, address, kind: 'container' });
+  const lease: Lease = { ...base, ...holder, address, kind: 'container' };
+  ledger.putLease(lease);
   tree.mark(address);
   const { gateways } = ledger.pool(subnet);
   const isKnown = gateway === undefined || gateways.some(known => sameAddress(known, gateway));
   ledger.putPool(subnet, { cursor: address, gateways: isKnown ? gateways : [...gateways, gateway] });
+  return lease;
 }
 
 /** Why a pool never hands an address out; undefined if it may. */
@@ -162,15 +164,21 @@ function findFree(
   throw new StoreError('damaged', `${subnet}: the tree disagrees with the leases in more than ${MAX_REBUILDS} places`);
 }
 
-/** Takes a lease out of the store and the tree. */
-export function free(ledger: Ledger, forest: Forest, lease: Lease, warn: (message: string) => void): void {
+/** Takes leases out of the store and the tree. */
+export function freeAll(ledger: Ledger, leases: readonly Lease[], warn: (message: string) => void): void {
+  const forest = new Forest(ledger);
+  for (const lease of leases) free(ledger, forest, lease, warn);
+  forest.save(ledger);
+}
+
+function free(ledger: Ledger, forest: Forest, lease: Lease, warn: (message: string) => void): void {
   ledger.deleteLease(lease);
-  const tree = forest.tree(lease.address.length === 4 ? 4 : 6);
+  const tree = forest.tree(familyOf(lease.address));
   if (!tree.clear(lease.address)) warn(`address ${formatAddress(lease.address)}: was leased, but free in the tree`);
 }
 
 /**
- * Gives back what a holder has in these subnets: the requested addresses, and in subnets without one all of the owner's.
+ * Gives back what a holder has in these subnets: the requested addresses, in subnets without one all of the owner's.
  * What is not there, or has moved on to somebody else, is left alone.
  *
  * @returns what was freed
@@ -188,10 +196,17 @@ export function release(
     return lease !== undefined && mayRelease(holder, lease) ? [lease] : [];
   });
   const freed = [...new Set(inRequests)]; // subnets may overlap
-  const forest = new Forest(ledger);
-  for (const lease of freed) free(ledger, forest, lease, warn);
-  forest.save(ledger);
+  freeAll(ledger, freed, warn);
   return freed;
+}
+
+/** Undoes an acquire whose answer never arrived, but for what has changed hands since. */
+export function takeBack(ledger: Ledger, given: readonly Lease[], warn: (message: string) => void): void {
+  const unchanged = given.filter(lease => {
+    const now = ledger.lease(lease.address);
+    return now !== undefined && now.timeMs === lease.timeMs && ownerKey(now) === ownerKey(lease);
+  });
+  freeAll(ledger, unchanged, warn);
 }
 
 /**

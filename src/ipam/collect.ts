@@ -1,8 +1,7 @@
 // Garbage collection: frees the leases of containers that the runtime no longer knows.
 
-import type { Holder, Lease } from '../store/lease.ts';
-import { free } from './allocator.ts';
-import { Forest } from './forest.ts';
+import type { Lease } from '../store/lease.ts';
+import { freeAll } from './allocator.ts';
 import type { Ledger } from './ledger.ts';
 
 /** One interface of one container, as runtimes name it. */
@@ -29,7 +28,7 @@ export function collect(
 ): Collection {
   const pair = ({ containerId, interfaceName }: Attachment) => `${containerId}\0${interfaceName}`;
   const keep = new Set(valid.map(pair));
-  const isGarbage = (lease: Lease & Holder) =>
+  const isGarbage = (lease: Lease) =>
     lease.kind === 'container' &&
     lease.network === network &&
     lease.containerId !== '' &&
@@ -40,8 +39,6 @@ export function collect(
   const freed = ([4, 6] as const).flatMap(family =>
     Array.from(ledger.leases(family, error => errors.push(error))).filter(isGarbage),
   );
-  const forest = new Forest(ledger);
-  for (const lease of freed) free(ledger, forest, lease, warn);
-  forest.save(ledger);
+  freeAll(ledger, freed, warn);
   return { freed, errors };
 }

@@ -1,5 +1,5 @@
-// The lock rule, all of it: whoever opens a store or writes to it holds flock(2) on `<path>.flock`. Exclusive around open,
-// transaction and close of a writer; shared around the open of a reader.
+// The lock rule, all of it: whoever opens a store or writes to it holds flock(2) on `<path>.flock`. Exclusive around
+// open, transaction and close of a writer; shared around the open of a reader.
 //
 // Why: LMDB's own writer lock blocks without a time limit, and lmdb-js' LMDB loses a commit that another process's open
 // overlaps: at every open it stores the transaction number that it has just read into the shared lock region.
@@ -168,8 +168,8 @@ function isSameFile(fd: number, path: string): boolean {
 }
 
 /**
- * Waits until nobody holds LMDB's writer lock: only a foreign program does that without our lock, and LMDB would wait for
- * it without a limit. The word of a holder that died in a power failure is stale: then nobody has the file open.
+ * Waits until nobody holds LMDB's writer lock: only a foreign program does that without our lock, and LMDB would wait
+ * for it without a limit. The word of a holder that died in a power failure is stale: then nobody has the file open.
  */
 async function waitForWriter(deadline: Deadline, locks: FileLocks): Promise<void> {
   const fd = translated(deadline.path, () => openSync(`${deadline.path}-lock`, 'r+'));

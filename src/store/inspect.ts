@@ -1,10 +1,11 @@
-// Looks at a store's file before LMDB does. LMDB maps the file: garbage or a truncated file is a SIGSEGV or SIGBUS there,
-// which no `catch` sees. Everything here reads with read(2) and changes nothing.
+// Looks at a store's file before LMDB does. LMDB maps the file: garbage or a truncated file is a SIGSEGV or SIGBUS
+// there, which no `catch` sees. Everything here reads with read(2) and changes nothing.
 //
 // Layout of a meta page, data format 2 (lmdb-js' LMDB, struct MDB_meta behind the 24-byte page header):
 //
 //   0 pgno   8 txnid   16 pad   18 flags   20 lower, upper
-//   24 magic   28 version   32 address   40 map size   48 db 0 (free pages)   96 db 1 (rows)   144 last page   152 txnid
+//   24 magic   28 version   32 address   40 map size   48 db 0 (free pages)   96 db 1 (rows)
+//   144 last page   152 txnid
 //   struct MDB_db:  0 pad (of db 0: the page size)   4 flags   6 depth   8 …   40 root page
 
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
@@ -151,7 +152,8 @@ function readMeta(file: PageFile, offset: number): Meta | undefined {
  * The number of a page that the B+tree under `page` uses and the file does not have whole, if there is one.
  *
  *   node:  0 lo (u16)   2 hi (u16)   4 flags (u16)   6 key size (u16)   8 key   then data
- *   branch: child page = lo | hi << 16 | flags << 32.   leaf with F_BIGDATA: data = page (u64), txnid (u64), count (u64)
+ *   branch: child page = lo | hi << 16 | flags << 32
+ *   leaf with F_BIGDATA: data = page (u64), txnid (u64), count (u64)
  */
 function missingPage(file: PageFile, { pageBytes, lastPage }: Meta, page: bigint): bigint | undefined {
   const F_BIGDATA = 1;

@@ -122,7 +122,7 @@ function step(store: Store, model: Model, random: Random): void {
     try {
       actual = store
         .write(transaction => acquire(ledgerOf(transaction), asker, requests, surroundings()))
-        .map(formatAddress);
+        .map(lease => formatAddress(lease.address));
     } catch (error) {
       if (!(error instanceof AllocationError)) throw error;
       actual = error.refusal;

@@ -75,7 +75,7 @@ for (const [layout, index, most] of LAYOUTS) {
       });
       assert.ok(
         counted.rows <= most,
-        `${counted.rows} rows were read to give ${counted.given.map(formatAddress).join(' and ')}`,
+        `${counted.rows} rows were read to give ${counted.given.map(lease => formatAddress(lease.address)).join(' and ')}`,
       );
     }
   });

@@ -40,14 +40,13 @@ export function surroundings(bootId = 'boot-1'): Surroundings & { warnings: stri
   return { bootId, now: () => 1_700_000_000_000, warnings, warn: message => warnings.push(message) };
 }
 
-/** Leases addresses to owners of their own, all at once. */
+/** Makes anonymous leases, all at once. */
 export function lease(transaction: Transaction, addresses: Iterable<Uint8Array>, template: Partial<Lease> = {}): void {
   const ledger = ledgerOf(transaction);
   const forest = new Forest(ledger);
-  let count = 0;
   for (const address of addresses) {
     ledger.putLease({
-      ...holder(`filler-${count++}`),
+      ...holder(''),
       kind: 'container',
       subnetBits: 0,
       bootId: '',
