@@ -1,9 +1,7 @@
 // The typed face of one tree in the core, and the answers to its requests for nodes.
 
+import { A, B, BITS, INDEX_BYTES, KEY, NEED, NODE_BYTES, OK, Scratch } from './scratch.ts';
 import { type CoreExports, instantiateCore } from './wasm.ts';
-
-/** Bytes of a node: 256 bits, bit 0 the lowest address (assembly/node.ts). */
-export const NODE_BYTES = 32;
 
 /** What a subnet never hands out, as `setSubnet` takes it. */
 export const RESERVE_NETWORK = 1;
@@ -21,15 +19,7 @@ export interface NodeChange {
   bits: Uint8Array | undefined;
 }
 
-// Layout of the scratch memory, and statuses: assembly/index.ts.
-const INDEX_BYTES = 16;
-const A = 0;
-const B = 16;
-const KEY = 32;
-const BITS = 48;
-const SCRATCH_BYTES = 80;
-const OK = 0;
-const NEED = 2;
+/** What `popDirty` adds to the level of a node that is gone. */
 const GONE = 0x100;
 
 /**
@@ -39,65 +29,63 @@ const GONE = 0x100;
  */
 export class Tree {
   readonly #core: CoreExports;
+  readonly #scratch: Scratch;
   readonly #octets: number;
   readonly #source: NodeSource;
-  readonly #scratchPtr: number;
-  #scratch: Uint8Array;
 
   constructor(octets: number, source: NodeSource, core = instantiateCore()) {
+    core.configure(octets, 1);
     this.#core = core;
+    this.#scratch = new Scratch(core);
     this.#octets = octets;
     this.#source = source;
-    core.configure(octets, 1);
-    this.#scratchPtr = core.scratch() >>> 0;
-    this.#scratch = this.#view();
   }
 
   /** The pool of the next searches: the subnet of `bits` that `address` lies in. No exclusions, no cursor. */
   setSubnet(address: Uint8Array, bits: number, reserve: number): void {
-    this.#write(A, address);
+    this.#scratch.writeIndex(A, address);
     this.#core.setSubnet(bits, reserve);
   }
 
   /** first..last, both included, is not handed out. */
   exclude(first: Uint8Array, last: Uint8Array): void {
-    this.#write(A, first);
-    this.#write(B, last);
+    this.#scratch.writeIndex(A, first);
+    this.#scratch.writeIndex(B, last);
     this.#core.exclude();
   }
 
   /** Whether the pool never hands out the address: it lies outside, or is excluded. */
   isReserved(address: Uint8Array): boolean {
-    this.#write(A, address);
+    this.#scratch.writeIndex(A, address);
     return this.#core.isReserved() !== 0;
   }
 
   /** The next search begins behind this address. */
   setCursor(address: Uint8Array): void {
-    this.#write(A, address);
+    this.#scratch.writeIndex(A, address);
     this.#core.setCursor();
   }
 
   /** The next free address of the pool behind its cursor, once around; undefined if there is none. */
   find(): Uint8Array | undefined {
     if (this.#complete(this.#core.find) !== OK) return undefined;
-    return this.#read(A + INDEX_BYTES - this.#octets, this.#octets);
+    return this.#scratch.readIndex(A, this.#octets);
   }
 
   isUsed(address: Uint8Array): boolean {
-    this.#write(A, address);
+    this.#scratch.writeIndex(A, address);
     return this.#complete(this.#core.test) !== OK;
   }
 
   /** Makes an address used. False if it was already. */
   mark(address: Uint8Array): boolean {
-    this.#write(A, address);
+    this.#scratch.writeIndex(A, address);
     return this.#complete(this.#core.mark) === OK;
   }
 
   /** Makes an address free. False if it was already. */
   clear(address: Uint8Array): boolean {
-    this.#write(A, address);
+    this.#scratch.writeIndex(A, address);
     return this.#complete(this.#core.clear) === OK;
   }
 
@@ -106,7 +94,7 @@ export class Tree {
     const changes: NodeChange[] = [];
     for (let found = this.#core.popDirty(); found >= 0; found = this.#core.popDirty()) {
       const prefix = this.#prefix(found & 0xff);
-      changes.push({ prefix, bits: found & GONE ? undefined : this.#read(BITS, NODE_BYTES) });
+      changes.push({ prefix, bits: found & GONE ? undefined : this.#scratch.bytes.slice(BITS, BITS + NODE_BYTES) });
     }
     return changes;
   }
@@ -117,7 +105,7 @@ export class Tree {
     while (status === NEED) {
       const prefix = this.#prefix(this.#core.wantedLevel());
       const bits = this.#source(prefix);
-      if (bits !== undefined) this.#view().set(bits, BITS);
+      if (bits !== undefined) this.#scratch.bytes.set(bits, BITS);
       this.#core.supply(bits === undefined ? 0 : 1);
       status = call();
     }
@@ -126,24 +114,7 @@ export class Tree {
 
   /** Address prefix of the node at KEY. */
   #prefix(level: number): Uint8Array {
-    return this.#read(KEY + INDEX_BYTES - this.#octets, this.#octets - 1 - level);
-  }
-
-  #write(field: number, address: Uint8Array): void {
-    const scratch = this.#view();
-    scratch.fill(0, field, field + INDEX_BYTES - this.#octets);
-    scratch.set(address, field + INDEX_BYTES - this.#octets);
-  }
-
-  #read(offset: number, bytes: number): Uint8Array {
-    return this.#view().slice(offset, offset + bytes);
-  }
-
-  /** The scratch memory. Growing the core's memory detaches views of it: they are renewed here, and only here. */
-  #view(): Uint8Array {
-    if (this.#scratch?.buffer !== this.#core.memory.buffer) {
-      this.#scratch = new Uint8Array(this.#core.memory.buffer, this.#scratchPtr, SCRATCH_BYTES);
-    }
-    return this.#scratch;
+    const start = KEY + INDEX_BYTES - this.#octets;
+    return this.#scratch.bytes.slice(start, start + this.#octets - 1 - level);
   }
 }

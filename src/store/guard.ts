@@ -25,7 +25,7 @@ import {
 import { dirname } from 'node:path';
 import { StoreError } from './error.ts';
 import type { FileLocks } from './flock.ts';
-import { inspectStore, isBoltFile } from './inspect.ts';
+import { inspectStore, isBoltFile, probeStore } from './inspect.ts';
 import { LmdbStore } from './lmdb.ts';
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
 import type { Store } from './transaction.ts';
@@ -68,7 +68,7 @@ export async function openStore(
   const path = resolveLinks(givenPath);
   const deadline: Deadline = { path, timeoutMs, atMs: performance.now() + timeoutMs };
   // Looked at without the lock first: what is not a store gets no lock file beside it.
-  if (inspectStore(path) === 'missing') {
+  if (probeStore(path) === 'missing') {
     if (goStorePath !== undefined && isBoltFile(goStorePath)) {
       throw new StoreError(
         'damaged',
@@ -113,7 +113,7 @@ function resolveLinks(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    return path; // what is wrong with it, `inspectStore` finds and says
+    return path; // what is wrong with it, `probeStore` finds and says
   }
 }
 

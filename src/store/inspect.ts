@@ -34,13 +34,26 @@ interface Meta {
 }
 
 /**
- * 'sound': LMDB may open it. 'missing': there is no store yet.
+ * 'sound': LMDB may open it. 'missing': there is no store yet. For whoever holds the store's lock: pages are looked at
+ * one after another, and a commit in between would seem like damage.
  *
  * An empty file counts as missing if LMDB has never opened it (no lock file beside it): somebody made a temporary file.
  *
  * @throws StoreError 'damaged' that names the path and the finding; 'io' if the file cannot be read
  */
 export function inspectStore(path: string): 'sound' | 'missing' {
+  return withStoreFile(path, file => inspectPages(path, file, readHeader(path, file)));
+}
+
+/**
+ * The same as far as it can be told without the lock, from what no commit changes. What is no store at all is found here,
+ * before anything is made beside it.
+ */
+export function probeStore(path: string): 'present' | 'missing' {
+  return withStoreFile(path, file => readHeader(path, file)) === 'missing' ? 'missing' : 'present';
+}
+
+function withStoreFile(path: string, look: (file: PageFile) => void): 'sound' | 'missing' {
   const fd = openForReading(path);
   if (fd === undefined) return 'missing';
   try {
@@ -50,7 +63,7 @@ export function inspectStore(path: string): 'sound' | 'missing' {
       if (!existsSync(`${path}-lock`)) return 'missing';
       throw finding(path, 'is empty, though it has been a store: its content was cut off');
     }
-    inspectPages(path, new PageFile(fd, stat.size));
+    look(new PageFile(fd, stat.size));
     return 'sound';
   } finally {
     closeSync(fd);
@@ -104,7 +117,8 @@ function hasBoltMagic(file: PageFile): boolean {
   return [0, DEFAULT_PAGE_BYTES].some(page => file.read(page + BOLT_MAGIC_OFFSET, 4).getUint32(0, true) === BOLT_MAGIC);
 }
 
-function inspectPages(path: string, file: PageFile): void {
+/** Both meta pages. */
+function readHeader(path: string, file: PageFile): [Meta, Meta] {
   const first = readMeta(file, 0);
   const second = readMeta(file, first?.pageBytes ?? DEFAULT_PAGE_BYTES);
   if (first === undefined || second === undefined || first.pageBytes !== second.pageBytes) {
@@ -114,6 +128,10 @@ function inspectPages(path: string, file: PageFile): void {
     const which = first === undefined ? (second === undefined ? 'either meta page' : 'meta page 0') : 'meta page 1';
     throw finding(path, `is not an LMDB file that can be used: no sound header in ${which} (${file.size} bytes)`);
   }
+  return [first, second];
+}
+
+function inspectPages(path: string, file: PageFile, [first, second]: [Meta, Meta]): void {
   const newest = first.transaction > second.transaction ? first : second;
   const { pageBytes, lastPage } = newest;
   const pages = BigInt(Math.floor(file.size / pageBytes));

@@ -10,7 +10,7 @@
 // family is the byte 4 or 6. Every value ends in the CRC-32 of key and value: LMDB has no checksums, and a flipped bit
 // must not become a wrong answer. Numbers are big-endian; a text is its length in bytes (u32) and its UTF-8.
 
-import { NODE_BYTES } from '../core/tree.ts';
+import { NODE_BYTES } from '../core/scratch.ts';
 import { addressBits, type Family, familyOf, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
 import { formatPrefix, type Prefix } from '../net/prefix.ts';
 import { crc32 } from './crc32.ts';

@@ -1,0 +1,50 @@
+// The scratch memory through which indexes and nodes pass (assembly/index.ts has its layout).
+
+import type { CoreExports } from './wasm.ts';
+
+export const INDEX_BYTES = 16;
+/** Bytes of a node: 256 bits, bit 0 the lowest address (assembly/node.ts). */
+export const NODE_BYTES = 32;
+
+/** Offsets of the fields. */
+export const A = 0;
+export const B = 16;
+export const KEY = 32;
+export const BITS = 48;
+const SCRATCH_BYTES = 80;
+
+/** What calls answer with. */
+export const OK = 0;
+export const NEED = 2;
+
+export class Scratch {
+  readonly #core: CoreExports;
+  readonly #ptr: number;
+  #view: Uint8Array;
+
+  constructor(core: CoreExports) {
+    this.#core = core;
+    this.#ptr = core.scratch() >>> 0;
+    this.#view = new Uint8Array(core.memory.buffer, this.#ptr, SCRATCH_BYTES);
+  }
+
+  /** The memory itself. Growing the core's memory detaches views of it: they are renewed here, and only here. */
+  get bytes(): Uint8Array {
+    if (this.#view.buffer !== this.#core.memory.buffer) {
+      this.#view = new Uint8Array(this.#core.memory.buffer, this.#ptr, SCRATCH_BYTES);
+    }
+    return this.#view;
+  }
+
+  /** Writes a big-endian number of at most 16 bytes, right-aligned, into the index at `field`. */
+  writeIndex(field: number, index: Uint8Array): void {
+    const { bytes } = this;
+    bytes.fill(0, field, field + INDEX_BYTES - index.length);
+    bytes.set(index, field + INDEX_BYTES - index.length);
+  }
+
+  /** A copy of the last `length` bytes of the index at `field`. */
+  readIndex(field: number, length: number): Uint8Array {
+    return this.bytes.slice(field + INDEX_BYTES - length, field + INDEX_BYTES);
+  }
+}
