@@ -1,10 +1,6 @@
 // The few parts of Bun that the executable uses. (Bun's own types would let Node's and browsers' code use all of it.)
 
 declare const Bun: {
-  stdin: { bytes(): Promise<Uint8Array> };
-  stdout: unknown;
-  stderr: unknown;
-  write(destination: unknown, text: string): Promise<number>;
   CryptoHasher: new (algorithm: 'sha256') => { update(text: string): { digest(): Uint8Array } };
 };
 

@@ -8,15 +8,12 @@ import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { openStore, requireCreatable } from '../store/guard.ts';
+import { readStdin, write } from './stdio.ts';
 
 /** What differs between the hosts that run us. */
 export interface Host {
   locks: FileLocks;
   sha256: Sha256;
-  /** All of stdin. */
-  readStdin(): Promise<Uint8Array>;
-  /** Writes all of the text, however slowly it is read. */
-  write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
 }
 
 const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id';
@@ -33,38 +30,35 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
     openStore: (location, access) => openStore(location, access, host.locks),
     requireCreatable: ({ path }) => requireCreatable(path),
   };
-  const status = await run(args, env, host, services);
-  for (const complaint of complaints) await host.write('stderr', `ecs-ipam: ${complaint}\n`);
+  const status = await run(args, env, services);
+  for (const complaint of complaints) await write('stderr', `ecs-ipam: ${complaint}\n`);
   return status;
 }
 
-async function run(args: string[], env: Env, host: Host, services: Services): Promise<number> {
+async function run(args: string[], env: Env, services: Services): Promise<number> {
   if (args.length > 0) {
     const { runCli } = await import('../cli/program.ts');
-    return runCli(args, env, host, services);
+    return runCli(args, env, { write }, services);
   }
   if (env.CNI_COMMAND) {
-    return deliver(await answer(env, host.readStdin, services), host, services);
+    return deliver(await answer(env, readStdin, services), services);
   }
   const versions = SUPPORTED_VERSIONS.join(', ');
-  await host.write(
-    'stderr',
-    `ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`,
-  );
-  await host.write('stderr', "A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
+  await write('stderr', `ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`);
+  await write('stderr', "A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
   return 0;
 }
 
 /** Prints the answer; where it cannot be printed, undoes what it tells of. Returns the exit status. */
-async function deliver({ status, stdout, takeBack }: Answer, host: Host, { log }: Services): Promise<number> {
+async function deliver({ status, stdout, takeBack }: Answer, { log }: Services): Promise<number> {
   try {
-    await host.write('stdout', stdout);
+    await write('stdout', stdout);
     return status;
   } catch (error) {
     const problem = `the result cannot be written: ${(error as Error).message}`;
     log.error(problem);
     await takeBack?.();
-    await host.write('stderr', `ecs-ipam: ${problem}\n`);
+    await write('stderr', `ecs-ipam: ${problem}\n`);
     return 1;
   }
 }

@@ -31,7 +31,7 @@ export async function listLeases(env: Env, services: Services): Promise<ListedLe
       return [...ledger.leases(4), ...ledger.leases(6)].map(describe);
     });
   } finally {
-    store.close();
+    await store.close();
   }
 }
 

@@ -125,7 +125,7 @@ async function add({ config, holder, location }: Request, services: Services): P
   const warn = (message: string) => log.warn(message);
   const surroundings: Surroundings = { bootId: services.bootId(), now: Date.now, warn };
   const store = (await services.openStore(location, 'create'))!;
-  const leases = closing(store, () =>
+  const leases = await closing(store, () =>
     store.write(transaction => acquire(new Ledger(transaction, sha256), holder, config.pools, surroundings)),
   );
   log.info(`ADD: ${describeAddresses(leases)} given to ${describeHolder(holder)}`);
@@ -135,7 +135,7 @@ async function add({ config, holder, location }: Request, services: Services): P
     takeBack: async () => {
       const store = await services.openStore(location, 'write');
       if (store === undefined) return;
-      closing(store, () => store.write(transaction => takeBack(new Ledger(transaction, sha256), leases, warn)));
+      await closing(store, () => store.write(transaction => takeBack(new Ledger(transaction, sha256), leases, warn)));
       log.warn(`ADD: ${describeAddresses(leases)} taken back, as the result could not be delivered`);
     },
   };
@@ -146,7 +146,7 @@ async function del({ config, holder, location }: Request, services: Services): P
     throw new CniError(ErrorCode.configuration, 'DEL: neither ipam.id nor an address nor CNI_CONTAINERID is given');
   }
   const store = await services.openStore(location, 'write');
-  const freed = store === undefined ? [] : closing(store, () => releaseIn(store, config, holder, services));
+  const freed = store === undefined ? [] : await closing(store, () => releaseIn(store, config, holder, services));
   services.log.info(`DEL: ${describeAddresses(freed)} freed for ${describeHolder(holder)}`);
   return SILENT;
 }
@@ -160,7 +160,7 @@ function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256
 async function checkHeld({ config, holder, location }: Request, services: Services): Promise<Outcome> {
   const subnets = config.pools.map(pool => pool.subnet);
   const store = await services.openStore(location, 'read');
-  reading(store, services, ledger => check(ledger, holder, subnets, config.previousAddresses));
+  await reading(store, services, ledger => check(ledger, holder, subnets, config.previousAddresses));
   return SILENT;
 }
 
@@ -169,7 +169,7 @@ async function collectGarbage({ config, location }: Request, services: Services)
   if (validAttachments === undefined) return SILENT;
   const store = await services.openStore(location, 'write');
   if (store === undefined) return SILENT;
-  const { freed, errors } = closing(store, () =>
+  const { freed, errors } = await closing(store, () =>
     store.write(transaction =>
       collect(new Ledger(transaction, services.sha256), config.name, validAttachments, message =>
         services.log.warn(message),
@@ -188,7 +188,7 @@ async function status({ config, location }: Request, services: Services): Promis
   try {
     const store = await services.openStore(location, 'read');
     if (store === undefined) services.requireCreatable(location);
-    reading(store, services, ledger => checkReady(ledger, config.pools, message => services.log.warn(message)));
+    await reading(store, services, ledger => checkReady(ledger, config.pools, message => services.log.warn(message)));
   } catch (error) {
     const cniError = toCniError(error);
     if (cniError.code === ErrorCode.exhausted && !config.reportsExhaustion) return SILENT;
@@ -198,16 +198,20 @@ async function status({ config, location }: Request, services: Services): Promis
 }
 
 /** Runs `work` on the store's leases, of which there are none where there is no store, and closes it. */
-function reading(store: Store | undefined, { sha256 }: Services, work: (ledger: ReadLedger) => void): void {
+async function reading(
+  store: Store | undefined,
+  { sha256 }: Services,
+  work: (ledger: ReadLedger) => void,
+): Promise<void> {
   if (store === undefined) work(new ReadLedger(NOTHING, sha256));
-  else closing(store, () => store.read(transaction => work(new ReadLedger(transaction, sha256))));
+  else await closing(store, () => store.read(transaction => work(new ReadLedger(transaction, sha256))));
 }
 
-function closing<T>(store: Store, work: () => T): T {
+async function closing<T>(store: Store, work: () => T): Promise<T> {
   try {
     return work();
   } finally {
-    store.close();
+    await store.close();
   }
 }
 

@@ -28,9 +28,12 @@ export class Scratch {
     this.#view = new Uint8Array(core.memory.buffer, this.#ptr, SCRATCH_BYTES);
   }
 
-  /** The memory itself. Growing the core's memory detaches views of it: they are renewed here, and only here. */
+  /**
+   * The memory itself. Growing the core's memory detaches views of it: they are renewed here, and only here. (A detached
+   * view has no length; asking the memory for its buffer would cost ten times an acquire.)
+   */
   get bytes(): Uint8Array {
-    if (this.#view.buffer !== this.#core.memory.buffer) {
+    if (this.#view.length === 0) {
       this.#view = new Uint8Array(this.#core.memory.buffer, this.#ptr, SCRATCH_BYTES);
     }
     return this.#view;

@@ -11,6 +11,7 @@ export interface CoreExports {
   setSubnet(prefixBits: number, reserve: number): void;
   setRange(): void;
   exclude(): void;
+  isInRange(): number;
   isReserved(): number;
   setCursor(): void;
   clearCursor(): void;
@@ -25,11 +26,13 @@ export interface CoreExports {
   markRun(): void;
   clearRun(): void;
   countUsed(): number;
+  countUsable(): number;
   wantedLevel(): number;
   supply(present: number): void;
   popDirty(): number;
   nodeCount(): number;
   nodeAt(i: number): number;
+  putNode(level: number): number;
 }
 
 let releaseModule: WebAssembly.Module | undefined;

@@ -1,8 +1,9 @@
-// The lock rule, all of it: whoever opens a store or writes to it holds flock(2) on `<path>.flock`. Exclusive around
-// open, transaction and close of a writer; shared around the open of a reader.
+// The lock rule, all of it: whoever opens a store, writes to it or closes it holds flock(2) on `<path>.flock`. Exclusive
+// from open to close of a writer; shared around the open of a reader, exclusive around its close.
 //
-// Why: LMDB's own writer lock blocks without a time limit, and lmdb-js' LMDB loses a commit that another process's open
-// overlaps: at every open it stores the transaction number that it has just read into the shared lock region.
+// Why: LMDB's own writer lock blocks without a time limit, and lmdb-js' LMDB has two races. At every open it stores the
+// transaction number that it has just read into the shared lock region: a commit in between is lost. And the last process
+// to close destroys the mutexes in that region, though another one may be waiting to open.
 //
 // Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made.
 
@@ -20,6 +21,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -28,6 +30,7 @@ import type { FileLocks } from './flock.ts';
 import { inspectStore, isBoltFile, probeStore } from './inspect.ts';
 import { LmdbStore } from './lmdb.ts';
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
+import { emptyStorePages } from './pages.ts';
 import type { Store } from './transaction.ts';
 
 export interface StoreLocation {
@@ -87,7 +90,7 @@ export async function openStore(
         closeSync(lock);
         return undefined;
       }
-      translated(path, () => createStore(path));
+      await createStore(path);
     }
     translated(path, () => reserveLmdbLock(path));
     if (access !== 'read') await waitForWriter(deadline, locks);
@@ -96,12 +99,12 @@ export async function openStore(
       const isOld = store.read(checkSchema) < SCHEMA_VERSION;
       if (isOld && access !== 'read') store.write(migrate);
     } catch (error) {
-      store.close();
+      await store.close();
       throw error;
     }
-    if (access !== 'read') return lockedStore(store, lock);
+    if (access !== 'read') return withClose(store, () => store.close().finally(() => closeSync(lock)));
     closeSync(lock);
-    return store;
+    return withClose(store, () => closeReader(store, deadline, locks));
   } catch (error) {
     closeSync(lock);
     throw error;
@@ -130,15 +133,22 @@ interface Deadline {
   atMs: number;
 }
 
-function lockedStore(store: Store, lock: number): Store {
-  return {
-    read: work => store.read(work),
-    write: work => store.write(work),
-    close: () => {
-      store.close();
-      closeSync(lock);
-    },
-  };
+const withClose = (store: Store, close: () => Promise<void>): Store => ({
+  read: work => store.read(work),
+  write: work => store.write(work),
+  close,
+});
+
+async function closeReader(store: Store, deadline: Deadline, locks: FileLocks): Promise<void> {
+  let lock: number | undefined;
+  try {
+    lock = await takeLock(deadline, true, locks);
+  } catch (error) {
+    // Whoever stands still with the lock has the store open: this close is not the last one, and destroys nothing.
+    if (!(error instanceof StoreError && error.failure === 'locked')) throw error;
+  }
+  await store.close();
+  if (lock !== undefined) closeSync(lock);
 }
 
 /** The descriptor that holds the lock; closing it releases. */
@@ -199,23 +209,31 @@ async function poll(deadline: Deadline, what: string, attempt: () => boolean): P
   }
 }
 
-/** Makes an empty store under another name and puts it in place whole: no killed process leaves half a store. */
-function createStore(path: string): void {
+/**
+ * Makes an empty store under another name and puts it in place whole: no killed process leaves half a store. The first
+ * pages are ours, as lmdb-js crashes where the disk is too full for LMDB to write them.
+ */
+async function createStore(path: string): Promise<void> {
   const draft = `${path}.new`;
   const remove = () => {
     for (const file of [draft, `${draft}-lock`]) rmSync(file, { force: true });
   };
   remove(); // what a killed process may have left
   try {
-    reserveLmdbLock(draft);
+    translated(path, () => {
+      writeFileSync(draft, emptyStorePages(), { mode: 0o600 });
+      reserveLmdbLock(draft);
+    });
     const store = new LmdbStore(draft, false);
     try {
       store.write(migrate);
     } finally {
-      store.close();
+      await store.close();
     }
-    renameSync(draft, path);
-    syncDirectory(dirname(path));
+    translated(path, () => {
+      renameSync(draft, path);
+      syncDirectory(dirname(path));
+    });
   } finally {
     remove();
   }

@@ -1,37 +1,24 @@
 // Looks at a store's file before LMDB does. LMDB maps the file: garbage or a truncated file is a SIGSEGV or SIGBUS
 // there, which no `catch` sees. Everything here reads with read(2) and changes nothing.
-//
-// Layout of a meta page, data format 2 (lmdb-js' LMDB, struct MDB_meta behind the 24-byte page header):
-//
-//   0 pgno   8 txnid   16 pad   18 flags   20 lower, upper
-//   24 magic   28 version   32 address   40 map size   48 db 0 (free pages)   96 db 1 (rows)
-//   144 last page   152 txnid
-//   struct MDB_db:  0 pad (of db 0: the page size)   4 flags   6 depth   8 …   40 root page
 
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { StoreError } from './error.ts';
-
-const PAGE_HEADER_BYTES = 24;
-const META_BYTES = 176;
-const MAGIC = 0xbeefc0de;
-const DATA_VERSION = 2;
-const P_BRANCH = 0x01;
-const P_LEAF = 0x02;
-const P_OVERFLOW = 0x04;
-const P_META = 0x08;
-const NO_PAGE = 0xffff_ffff_ffff_ffffn;
-const DEFAULT_PAGE_BYTES = 4096;
+import {
+  DEFAULT_PAGE_BYTES,
+  decodeMeta,
+  F_BIGDATA,
+  META_BYTES,
+  type Meta,
+  NO_PAGE,
+  P_BRANCH,
+  P_LEAF,
+  P_OVERFLOW,
+  PAGE_HEADER_BYTES,
+} from './pages.ts';
 
 /** bbolt's meta page: a 16-byte page header, then the magic. */
 const BOLT_MAGIC = 0xed0cdaed;
 const BOLT_MAGIC_OFFSET = 16;
-
-interface Meta {
-  pageBytes: number;
-  roots: [bigint, bigint];
-  lastPage: bigint;
-  transaction: bigint;
-}
 
 /**
  * 'sound': LMDB may open it. 'missing': there is no store yet. For whoever holds the store's lock: pages are looked at
@@ -119,8 +106,8 @@ function hasBoltMagic(file: PageFile): boolean {
 
 /** Both meta pages. */
 function readHeader(path: string, file: PageFile): [Meta, Meta] {
-  const first = readMeta(file, 0);
-  const second = readMeta(file, first?.pageBytes ?? DEFAULT_PAGE_BYTES);
+  const first = decodeMeta(file.read(0, META_BYTES));
+  const second = decodeMeta(file.read(first?.pageBytes ?? DEFAULT_PAGE_BYTES, META_BYTES));
   if (first === undefined || second === undefined || first.pageBytes !== second.pageBytes) {
     if (hasBoltMagic(file)) {
       throw finding(path, 'is a boltdb file of the Go plugin: its leases must be imported first');
@@ -147,34 +134,10 @@ function inspectPages(path: string, file: PageFile, [first, second]: [Meta, Meta
   }
 }
 
-function readMeta(file: PageFile, offset: number): Meta | undefined {
-  const page = file.read(offset, META_BYTES);
-  const pageBytes = page.getUint32(48, true);
-  const isMeta =
-    (page.getUint16(18, true) & P_META) !== 0 &&
-    page.getUint32(24, true) === MAGIC &&
-    page.getUint32(28, true) === DATA_VERSION &&
-    pageBytes >= 512 &&
-    pageBytes <= 65536 &&
-    (pageBytes & (pageBytes - 1)) === 0;
-  if (!isMeta) return undefined;
-  return {
-    pageBytes,
-    roots: [page.getBigUint64(48 + 40, true), page.getBigUint64(96 + 40, true)],
-    lastPage: page.getBigUint64(144, true),
-    transaction: page.getBigUint64(152, true),
-  };
-}
-
 /**
  * The number of a page that the B+tree under `page` uses and the file does not have whole, if there is one.
- *
- *   node:  0 lo (u16)   2 hi (u16)   4 flags (u16)   6 key size (u16)   8 key   then data
- *   branch: child page = lo | hi << 16 | flags << 32
- *   leaf with F_BIGDATA: data = page (u64), txnid (u64), count (u64)
  */
 function missingPage(file: PageFile, { pageBytes, lastPage }: Meta, page: bigint): bigint | undefined {
-  const F_BIGDATA = 1;
   const isMissing = (number: bigint) => number > lastPage || (number + 1n) * BigInt(pageBytes) > BigInt(file.size);
   if (page === NO_PAGE) return undefined;
   const stack = [page];

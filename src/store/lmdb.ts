@@ -45,9 +45,8 @@ export class LmdbStore implements Store {
     );
   }
 
-  close(): void {
-    // With synchronous transactions only, nothing is pending that the returned promise would wait for.
-    void this.#db.close();
+  async close(): Promise<void> {
+    await this.#db.close();
   }
 
   *#range(from: Uint8Array, to: Uint8Array): Iterable<Row> {

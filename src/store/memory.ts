@@ -37,7 +37,7 @@ export class MemoryStore implements Store {
     }
   }
 
-  close(): void {}
+  async close(): Promise<void> {}
 
   *#range(from: string, to: string): Iterable<Row> {
     const keys = [...this.#rows.keys()].filter(key => key >= from && key < to).sort();

@@ -25,5 +25,5 @@ export interface Store {
   read<T>(work: (transaction: ReadTransaction) => T): T;
   /** Runs `work` and commits what it changed, durably, before it returns; if `work` throws, nothing has changed. */
   write<T>(work: (transaction: Transaction) => T): T;
-  close(): void;
+  close(): Promise<void>;
 }

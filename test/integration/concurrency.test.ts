@@ -1,21 +1,28 @@
 // Many processes on one store.
 
+import { statSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { temporaryStore } from '../support/plugin.ts';
+import { EXECUTABLE, temporaryStore } from '../support/plugin.ts';
+import { testWith } from '../support/requirements.ts';
 import {
   add,
   addressesOf,
   addressOf,
+  begin,
   del,
   distinct,
   dualStack,
   held,
+  leasesOf,
   network,
   refused,
+  STATUS_ENV,
   silent,
+  status,
+  withId,
 } from './support/ipam.ts';
-import { inParallel, newSeed } from './support/process.ts';
+import { childrenOf, hasOpen, inParallel, newSeed, sleep, start } from './support/process.ts';
 import { storm } from './support/storm.ts';
 
 const test = suite('concurrency');
@@ -79,6 +86,55 @@ test('16 ADDs and 16 DELs mixed', async () => {
   distinct(addresses, 'mixed');
   assert.equal(await held(store), addresses.sort());
 });
+
+for (const command of ['ADD', 'CHECK', 'STATUS']) {
+  testWith(test, ['strace'], `a slow ${command} is not confused by a store that grows meanwhile`, async () => {
+    const store = temporaryStore();
+    const conf = network({ 'ipv4-subnet': '10.0.0.0/16', 'ipv6-subnet': '2001:db8::/64' });
+    // Each of these makes the file a few pages longer.
+    const grow = (number: number) => add({ store, conf: withId(conf, `${number}-`.padEnd(4096, 'x')) });
+    addressesOf(await add({ store, conf, owner: 'slow-CHECK' }));
+    // Every look at the store's file takes 20 ms.
+    const slowed = 'openat,fstat,newfstatat,statx,pread64,read';
+    const args = ['-f', '-o', '/dev/null', '-P', store, '-e', `inject=${slowed}:delay_enter=20000`, EXECUTABLE];
+    const slow = begin(command, {
+      store,
+      conf,
+      owner: `slow-${command}`,
+      env: command === 'STATUS' ? STATUS_ENV : {},
+      options: { command: 'strace', args },
+    });
+    let ended = false;
+    slow.done.finally(() => {
+      ended = true;
+    });
+    let grown = 0;
+    const size = statSync(store).size;
+    while (!ended) addressesOf(await grow(grown++), `ADD ${grown} beside a slow ${command}`);
+    const run = await slow.done;
+    assert.ok(statSync(store).size > size, 'the store did not grow');
+    if (command === 'ADD') addressesOf(run, 'slow ADD');
+    else silent(run, `slow ${command}, ${grown} ADDs beside it`);
+  });
+}
+
+for (const command of ['ADD', 'STATUS']) {
+  testWith(test, ['strace'], `the slow close of the last reader does not break ${command}`, async () => {
+    const store = temporaryStore();
+    const conf = dualStack();
+    addressesOf(await add({ store, conf, owner: 'first' }));
+    // The last one to close destroys LMDB's mutexes, and then closes the lock file: here, 400 ms later.
+    const slowed = ['-f', '-o', '/dev/null', '-P', `${store}-lock`, '-e', 'inject=close:delay_enter=400000'];
+    const args = [...slowed, EXECUTABLE, 'list', '--json'];
+    const reader = start({ command: 'strace', args, env: { IPAM_DB_PATH: store } });
+    const isClosing = () => childrenOf(reader.pid).some(pid => hasOpen(pid, `${store}-lock`) && !hasOpen(pid, store));
+    while (!isClosing() && reader.child.exitCode === null) await sleep(5);
+    const what = `${command} beside a reader that closes`;
+    if (command === 'ADD') addressesOf(await add({ store, conf, owner: 'second' }), what);
+    else silent(await status({ store, conf }), what);
+    leasesOf(await reader.done, 'the slow reader');
+  });
+}
 
 test('200 short writers, eight at a time, with list and STATUS beside them', async () => {
   const figures = await storm({ store: temporaryStore(), writers: 200, atOnce: 8, seed: newSeed() });

@@ -101,13 +101,15 @@ test('a store cut at any page ends every command in order: a result or 105, and 
   };
   let refusals = 0;
   for (const cut of cuts) {
+    // An empty file may count as no store yet: CHECK then finds no lease.
+    const isNew = (run: Run) => cut === 0 && run.status !== 0 && run.stdout.includes('"code":104');
     await inParallel(Object.entries(commands), 2, async ([name, { codes, run }]) => {
       const what = `${name} in a store cut at ${cut} of ${bytes.length} bytes`;
       const store = temporaryStore();
       writeFileSync(store, bytes.subarray(0, cut), { mode: 0o600 });
       const hashBefore = hash(store);
       const outcome = await run({ store, conf, owner: 'c0' });
-      if (outcome.status !== 0) {
+      if (outcome.status !== 0 && !isNew(outcome)) {
         // The command line is for people, the plugin for runtimes.
         const said = name === 'list' ? complained(outcome, what) : JSON.stringify(refused(outcome, codes, what));
         assert.ok(said.includes(store), `${what}: the path is not named: ${said}`);

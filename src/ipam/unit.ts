@@ -1,0 +1,80 @@
+// What a pool hands out: single addresses, or prefixes of one length. Each has a number, its index in the core: an address
+// its value, a prefix the value of its leading bits.
+
+import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, parseAddress } from '../net/address.ts';
+import { firstAddress, parsePrefix } from '../net/prefix.ts';
+
+export class Unit {
+  readonly family: Family;
+  /** Prefix length of what is handed out: 32 or 128 for addresses. */
+  readonly bits: number;
+  /** Bytes of an address. */
+  readonly addressBytes: number;
+  /** Bytes of an index in the core: the unit's bits, rounded up. */
+  readonly indexBytes: number;
+  /** How far an address is shifted right to become an index, in bits. */
+  readonly shift: number;
+
+  constructor(family: Family, bits: number) {
+    this.family = family;
+    this.bits = bits;
+    this.addressBytes = family === 4 ? IPV4_BYTES : IPV6_BYTES;
+    this.indexBytes = Math.max(1, Math.ceil(bits / 8));
+    this.shift = this.addressBytes * 8 - bits;
+  }
+
+  /** Whether single addresses are handed out: an index is an address then. */
+  get isAddress(): boolean {
+    return this.shift === 0;
+  }
+
+  /** The index of the unit that an address lies in, big-endian, `indexBytes` long. */
+  toIndex(address: Uint8Array): Uint8Array {
+    if (this.isAddress) return address;
+    const index = new Uint8Array(this.indexBytes);
+    // Byte i of the address, counted from the end, spreads over two bytes of the index.
+    const [bytes, bits] = [this.shift >> 3, this.shift & 7];
+    for (let i = 0; i < index.length; i++) {
+      const from = address.length - 1 - bytes - i;
+      const low = from >= 0 ? address[from]! >> bits : 0;
+      const high = from >= 1 ? address[from - 1]! << (8 - bits) : 0;
+      index[index.length - 1 - i] = low | high;
+    }
+    return index;
+  }
+
+  /** The first address of an index's unit. Writes `addressBytes` bytes into `target` at `offset`. */
+  writeAddress(index: Uint8Array, target: Uint8Array, offset: number): void {
+    const { addressBytes } = this;
+    const [bytes, bits] = [this.shift >> 3, this.shift & 7];
+    for (let i = 0; i < addressBytes; i++) {
+      const from = index.length - 1 - i + bytes;
+      const low = from >= 0 && from < index.length ? index[from]! << bits : 0;
+      const high = bits > 0 && from + 1 >= 0 && from + 1 < index.length ? index[from + 1]! >> (8 - bits) : 0;
+      target[offset + addressBytes - 1 - i] = low | high;
+    }
+  }
+
+  /** Canonical text: an address, or a prefix with its length. */
+  format(index: Uint8Array): string {
+    const address = new Uint8Array(this.addressBytes);
+    this.writeAddress(index, address, 0);
+    return this.isAddress ? formatAddress(address) : `${formatAddress(address)}/${this.bits}`;
+  }
+
+  /**
+   * The index of an address's or a prefix's text. A pool of prefixes takes the prefix with its length or its first
+   * address; a pool of addresses takes addresses.
+   *
+   * @throws SyntaxError for what is no address or prefix, RangeError for another family or length
+   */
+  parse(text: string): Uint8Array {
+    const { address, bits } = text.includes('/') ? parsePrefix(text) : { address: parseAddress(text), bits: this.bits };
+    if (address.length !== this.addressBytes) throw new RangeError(`${text}: is not IPv${this.family}`);
+    if (bits !== this.bits) throw new RangeError(`${text}: the pool hands out /${this.bits}`);
+    if (!this.isAddress && formatAddress(firstAddress({ address, bits })) !== formatAddress(address)) {
+      throw new RangeError(`${text}: has bits set behind its length of ${bits}`);
+    }
+    return this.toIndex(address);
+  }
+}
