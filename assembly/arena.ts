@@ -152,8 +152,6 @@ function slotOf(ptr: usize): u32 {
   return u32((ptr - slotsStart) / SLOT_BYTES) + 1;
 }
 
-// @ts-ignore: decorator
-@inline
 function hash(level: u32, hi: u64, lo: u64): u32 {
   // Multiplication by odd constants (golden ratio, and two of xxHash's primes); the high bits mix best.
   const mixed = (lo ^ ((hi + level) * 0xc2b2ae3d27d4eb4f)) * 0x9e3779b97f4a7c15;
@@ -167,8 +165,6 @@ function entryPtr(i: u32): usize {
 }
 
 /** Table position of the key's slot, or of the empty entry where it belongs. */
-// @ts-ignore: decorator
-@inline
 function position(level: u32, hi: u64, lo: u64): u32 {
   const mask = tableSize - 1;
   let i = hash(level, hi, lo) & mask;

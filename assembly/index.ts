@@ -16,7 +16,7 @@ import { startHiOf, startLoOf } from './order';
 import * as pool from './pool';
 import * as tree from './tree';
 import { Status } from './tree';
-import { addHi, shlHi, shlLo, subHi } from './u128';
+import { shlHi, shlLo } from './u128';
 
 const INDEX_BYTES: usize = 16;
 const SCRATCH: usize = memory.data(80, 16);
@@ -29,20 +29,14 @@ const BITS: usize = KEY + INDEX_BYTES; // 48
 const GONE: i32 = 0x100;
 const NO_MORE: i32 = -1;
 
-// @ts-ignore: decorator
-@inline
 function readHi(ptr: usize): u64 {
   return bswap(load<u64>(ptr));
 }
 
-// @ts-ignore: decorator
-@inline
 function readLo(ptr: usize): u64 {
   return bswap(load<u64>(ptr, 8));
 }
 
-// @ts-ignore: decorator
-@inline
 function write(ptr: usize, hi: u64, lo: u64): void {
   store<u64>(ptr, bswap(hi));
   store<u64>(ptr, bswap(lo), 8);
@@ -72,6 +66,11 @@ export function setRange(): void {
 /** A..B, both included, is never handed out. */
 export function exclude(): void {
   exclusions.addExclusion(readHi(A), readLo(A), readHi(B), readLo(B));
+}
+
+/** 1 if A lies in the pool's range. */
+export function isInRange(): bool {
+  return pool.inRange(readHi(A), readLo(A));
 }
 
 /** 1 if A is never handed out: outside the pool's range, or excluded. */
@@ -130,17 +129,17 @@ export function clear(): Status {
 
 /** The pool's first free run from A on (not in a circle), at most B long, into A..B. 0 found, 1 none. Not hosted. */
 export function freeRun(): Status {
-  return writeRun(pool.freeRun(readHi(A), readLo(A), pool.toHi, pool.toLo, readHi(B), readLo(B)));
+  return writeRun(pool.freeRun(readHi(A), readLo(A), readHi(B), readLo(B)));
 }
 
 /** The first run of used indexes of the pool's range from A on, into A..B. 0 found, 1 none. Not hosted. */
 export function usedRun(): Status {
-  return writeRun(pool.usedRun(readHi(A), readLo(A), pool.toHi, pool.toLo));
+  return writeRun(pool.usedRun(readHi(A), readLo(A)));
 }
 
 function writeRun(status: Status): Status {
   if (status == Status.OK) {
-    write(A, tree.foundHi, tree.foundLo);
+    write(A, pool.runFirstHi, pool.runFirstLo);
     write(B, pool.runLastHi, pool.runLastLo);
   }
   return status;
@@ -158,25 +157,15 @@ export function clearRun(): void {
 
 /** How many indexes of the pool's range are used: 128 bits in B, bit 128 returned. Not hosted. */
 export function countUsed(): u32 {
-  let hi: u64 = pool.fromHi;
-  let lo: u64 = pool.fromLo;
-  let sumHi: u64 = 0;
-  let sumLo: u64 = 0;
-  let carry: u32 = 0;
-  while (pool.usedRun(hi, lo, pool.toHi, pool.toLo) == Status.OK) {
-    const moreHi = subHi(pool.runLastHi, pool.runLastLo, tree.foundHi, tree.foundLo);
-    const moreLo = pool.runLastLo - tree.foundLo;
-    // Runs are apart from each other, so only a single run of all 2^128 indexes can overflow.
-    const nextHi = addHi(sumHi, sumLo, moreHi, moreLo);
-    const nextLo = sumLo + moreLo;
-    sumHi = addHi(nextHi, nextLo, 0, 1);
-    sumLo = nextLo + 1;
-    if ((sumHi | sumLo) == 0) carry = 1;
-    if (pool.runLastHi == pool.toHi && pool.runLastLo == pool.toLo) break;
-    hi = addHi(pool.runLastHi, pool.runLastLo, 0, 1);
-    lo = pool.runLastLo + 1;
-  }
-  write(B, sumHi, sumLo);
+  const carry = pool.countUsed();
+  write(B, pool.countHi, pool.countLo);
+  return carry;
+}
+
+/** How many indexes of the pool's range are not excluded: 128 bits in B, bit 128 returned. */
+export function countUsable(): u32 {
+  const carry = pool.countUsable();
+  write(B, pool.countHi, pool.countLo);
   return carry;
 }
 
@@ -206,6 +195,14 @@ export function nodeCount(): u32 {
 /** Node number i, in no order: KEY, BITS; its level is returned, -1 past the last. Not hosted. */
 export function nodeAt(i: u32): i32 {
   return i < arena.slots() ? describe(arena.slotPtr(i + 1)) : NO_MORE;
+}
+
+/**
+ * Adds a node as nodeAt listed it: first index in KEY, bits in BITS. Upper levels first. 0 done, 1 it cannot be part of
+ * the tree. Not hosted.
+ */
+export function putNode(level: u32): Status {
+  return tree.putNode(level, readHi(KEY), readLo(KEY), BITS) ? Status.OK : Status.NO;
 }
 
 function describe(node: usize): i32 {

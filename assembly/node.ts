@@ -41,6 +41,16 @@ export function isUsed(node: usize, bit: u32): bool {
   return ((load<u64>(node + ((bit >> 6) << 3)) >> (bit & 63)) & 1) != 0;
 }
 
+/** Sets one bit. */
+// @ts-ignore: decorator
+@inline
+export function useBit(node: usize, bit: u32): void {
+  const ptr = node + ((bit >> 6) << 3);
+  store<u64>(ptr, load<u64>(ptr) | (u64(1) << (bit & 63)));
+}
+
+// @ts-ignore: decorator
+@inline
 export function isFull(node: usize): bool {
   return (load<u64>(node) & load<u64>(node, 8) & load<u64>(node, 16) & load<u64>(node, 24)) == u64.MAX_VALUE;
 }

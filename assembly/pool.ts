@@ -2,7 +2,7 @@
 // cursor on. The tree knows what is used; this knows what may be given.
 
 import { addExclusion, clearExclusions, firstHi, firstLo, isExcluded, lastHi, lastLo, seekExclusion } from './exclude';
-import { foundHi, foundLo, indexBits, nextFree, nextUsed, Status } from './tree';
+import { foundHi, foundLo, freeInLeaf, indexBits, nextFree, nextUsed, Status } from './tree';
 import { addHi, equal, lessThan, onesHi, onesLo, subHi } from './u128';
 
 export let fromHi: u64 = 0;
@@ -15,9 +15,15 @@ export let cursorHi: u64 = 0;
 export let cursorLo: u64 = 0;
 export let hasCursor: bool = false;
 
-/** Last index of the run that `freeRun` and `usedRun` found; its first is the tree's `found`. */
+/** The run that `freeRun` and `usedRun` found. */
+export let runFirstHi: u64 = 0;
+export let runFirstLo: u64 = 0;
 export let runLastHi: u64 = 0;
 export let runLastLo: u64 = 0;
+
+/** What was counted. */
+export let countHi: u64 = 0;
+export let countLo: u64 = 0;
 
 /** Of a subnet: the first index (network address) is never handed out. */
 export const RESERVE_NETWORK: u32 = 1;
@@ -85,41 +91,98 @@ function findIn(aHi: u64, aLo: u64, bHi: u64, bLo: u64): Status {
   }
 }
 
-/** The first run of free indexes in a..b that are not excluded, in `found` … `runLast`, at most `max` of them long. */
-export function freeRun(aHi: u64, aLo: u64, bHi: u64, bLo: u64, maxHi: u64, maxLo: u64): Status {
+/**
+ * The first run of free indexes of the pool from a on that are not excluded, in `runFirst` … `runLast`, at most `max` of
+ * them long.
+ */
+export function freeRun(aHi: u64, aLo: u64, maxHi: u64, maxLo: u64): Status {
   assert((maxHi | maxLo) != 0);
-  const status = findIn(aHi, aLo, bHi, bLo);
+  const isBefore = lessThan(aHi, aLo, fromHi, fromLo);
+  const status = findIn(isBefore ? fromHi : aHi, isBefore ? fromLo : aLo, toHi, toLo);
   if (status != Status.OK) return status;
-  const startHi = foundHi;
-  const startLo = foundLo;
-  runLastHi = bHi;
-  runLastLo = bLo;
-  if (nextUsed(startHi, startLo) == Status.OK) endBefore(foundHi, foundLo);
-  if (seekExclusion(startHi, startLo)) endBefore(firstHi, firstLo);
-  // length - 1 > max - 1: both fit into 128 bits even where the length is 2^128
+  startRun();
+  // length - 1 is compared with max - 1: both fit into 128 bits even where the length is 2^128.
   const extraHi = subHi(maxHi, maxLo, 0, 1);
   const extraLo = maxLo - 1;
-  if (lessThan(extraHi, extraLo, subHi(runLastHi, runLastLo, startHi, startLo), runLastLo - startLo)) {
-    runLastHi = addHi(startHi, startLo, extraHi, extraLo);
-    runLastLo = startLo + extraLo;
+  if (lessThan(extraHi, extraLo, subHi(toHi, toLo, runFirstHi, runFirstLo), toLo - runFirstLo)) {
+    runLastHi = addHi(runFirstHi, runFirstLo, extraHi, extraLo);
+    runLastLo = runFirstLo + extraLo;
   }
-  return nextFree(startHi, startLo); // puts the start back into `found`
+  // Within the leaf one look tells where the run ends; behind it may lie anything.
+  const near = freeInLeaf(runFirstHi, runFirstLo);
+  const nearHi = addHi(runFirstHi, runFirstLo, 0, near);
+  const nearLo = runFirstLo + near;
+  if ((nearLo & 0xff) != 0) {
+    endRunBefore(nearHi, nearLo);
+  } else if ((nearHi | nearLo) != 0 && !lessThan(runLastHi, runLastLo, nearHi, nearLo)) {
+    if (nextUsed(nearHi, nearLo) == Status.OK) endRunBefore(foundHi, foundLo);
+  }
+  if (seekExclusion(runFirstHi, runFirstLo)) endRunBefore(firstHi, firstLo);
+  return Status.OK;
 }
 
-/** The first run of used indexes in a..b, in `found` … `runLast`. */
-export function usedRun(aHi: u64, aLo: u64, bHi: u64, bLo: u64): Status {
-  const status = nextUsed(aHi, aLo);
-  if (status != Status.OK || lessThan(bHi, bLo, foundHi, foundLo)) return Status.NO;
-  const startHi = foundHi;
-  const startLo = foundLo;
-  runLastHi = bHi;
-  runLastLo = bLo;
-  if (nextFree(startHi, startLo) == Status.OK) endBefore(foundHi, foundLo);
-  return nextUsed(startHi, startLo); // puts the start back into `found`
+/** The first run of used indexes of the pool from a on, in `runFirst` … `runLast`. */
+export function usedRun(aHi: u64, aLo: u64): Status {
+  const isBefore = lessThan(aHi, aLo, fromHi, fromLo);
+  const status = nextUsed(isBefore ? fromHi : aHi, isBefore ? fromLo : aLo);
+  if (status != Status.OK || lessThan(toHi, toLo, foundHi, foundLo)) return Status.NO;
+  startRun();
+  if (nextFree(runFirstHi, runFirstLo) == Status.OK) endRunBefore(foundHi, foundLo);
+  return Status.OK;
 }
 
-function endBefore(hi: u64, lo: u64): void {
+/** A run from the tree's `found` to the pool's end, until something ends it earlier. */
+function startRun(): void {
+  runFirstHi = foundHi;
+  runFirstLo = foundLo;
+  runLastHi = toHi;
+  runLastLo = toLo;
+}
+
+function endRunBefore(hi: u64, lo: u64): void {
   if (lessThan(runLastHi, runLastLo, hi, lo)) return;
   runLastHi = subHi(hi, lo, 0, 1);
   runLastLo = lo - 1;
+}
+
+// Counts: 128 bits in `count`, and bit 128 returned, for a pool of all 2^128 indexes.
+
+/** How many indexes of the pool are used. */
+export function countUsed(): u32 {
+  countHi = 0;
+  countLo = 0;
+  let carry: u32 = 0;
+  let status = usedRun(fromHi, fromLo);
+  while (status == Status.OK) {
+    carry |= countRun(runFirstHi, runFirstLo, runLastHi, runLastLo);
+    if (equal(runLastHi, runLastLo, toHi, toLo)) break;
+    status = usedRun(addHi(runLastHi, runLastLo, 0, 1), runLastLo + 1);
+  }
+  return carry;
+}
+
+/** How many indexes of the pool are not excluded. */
+export function countUsable(): u32 {
+  countHi = 0;
+  countLo = 0;
+  let hi = fromHi;
+  let lo = fromLo;
+  let carry: u32 = 0;
+  while (seekExclusion(hi, lo) && !lessThan(toHi, toLo, firstHi, firstLo)) {
+    if (lessThan(hi, lo, firstHi, firstLo)) carry |= countRun(hi, lo, subHi(firstHi, firstLo, 0, 1), firstLo - 1);
+    if (!lessThan(lastHi, lastLo, toHi, toLo)) return carry;
+    hi = addHi(lastHi, lastLo, 0, 1);
+    lo = lastLo + 1;
+  }
+  return carry | countRun(hi, lo, toHi, toLo);
+}
+
+/** Adds first..last to the count; 1 if it overflows, as it can only for all indexes at once. */
+function countRun(aHi: u64, aLo: u64, bHi: u64, bLo: u64): u32 {
+  const extraLo = bLo - aLo;
+  countHi = addHi(countHi, countLo, subHi(bHi, bLo, aHi, aLo), extraLo);
+  countLo += extraLo;
+  countHi = addHi(countHi, countLo, 0, 1);
+  countLo++;
+  return u32((countHi | countLo) == 0);
 }

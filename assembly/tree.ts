@@ -30,7 +30,7 @@ import {
   touchNode,
   UNKNOWN,
 } from './arena';
-import { CHILDREN, isEmpty, isFull, isUsed, nextFreeBit, nextUsedBit, setBits, usedCount } from './node';
+import { CHILDREN, isEmpty, isFull, isUsed, NODE_BYTES, nextFreeBit, nextUsedBit, setBits, useBit, usedCount } from './node';
 import { firstNodeFrom, nodeInOrder, startHiOf, startLoOf } from './order';
 import { addHi, lessThan, onesHi, onesLo, shlHi, shlLo, shrHi, shrLo } from './u128';
 
@@ -61,40 +61,47 @@ export function indexBits(): u32 {
   return levels * 8;
 }
 
-// @ts-ignore: decorator
-@inline
 function octetOf(hi: u64, lo: u64, level: u32): u32 {
   return u32(shrLo(hi, lo, level * 8)) & 0xff;
 }
 
-// @ts-ignore: decorator
-@inline
 function nodeAbove(level: u32, hi: u64, lo: u64): usize {
-  if (level == 0) return getLeaf(shrHi(hi, 8), shrLo(hi, lo, 8));
+  if (level == 0) return leafAbove(hi, lo);
   const shift = (level + 1) * 8;
   return getNode(level, shrHi(hi, shift), shrLo(hi, lo, shift));
 }
 
-// @ts-ignore: decorator
-@inline
 function createAbove(level: u32, hi: u64, lo: u64, used: bool): usize {
   const shift = (level + 1) * 8;
   return createNode(level, shrHi(hi, shift), shrLo(hi, lo, shift), used);
 }
 
 /** The index's node at `level`, replaced by its child number `bit` and zeros below: the first index of that child. */
+function foundChild(level: u32, hi: u64, lo: u64, bit: u32): void {
+  const shift = level * 8;
+  foundHi = (hi & ~onesHi(shift + 8)) | shlHi(0, bit, shift);
+  foundLo = (lo & ~onesLo(shift + 8)) | shlLo(bit, shift);
+}
+
 // @ts-ignore: decorator
 @inline
-function foundChild(level: u32, hi: u64, lo: u64, bit: u32): void {
-  const shift = (level + 1) * 8;
-  const prefixHi = shlHi(shrHi(hi, shift), shrLo(hi, lo, shift), shift);
-  const prefixLo = shlLo(shrLo(hi, lo, shift), shift);
-  foundHi = prefixHi | shlHi(0, bit, level * 8);
-  foundLo = prefixLo | shlLo(bit, level * 8);
+function leafAbove(hi: u64, lo: u64): usize {
+  return getLeaf(hi >> 8, (lo >> 8) | (hi << 56));
 }
 
 /** First free index at or after (hi, lo), in the whole index space. */
 export function nextFree(hi: u64, lo: u64): Status {
+  // Mostly the leaf exists and has a free bit further on: the way that has to be fast.
+  const leaf = leafAbove(hi, lo);
+  if (leaf > UNKNOWN) {
+    const bit = nextFreeBit(leaf, u32(lo) & 0xff);
+    if (bit < CHILDREN) return found(hi, (lo & ~0xff) | bit);
+  }
+  return nextFreeAbove(hi, lo);
+}
+
+/** nextFree by way of the covering node. */
+function nextFreeAbove(hi: u64, lo: u64): Status {
   let level: u32 = 0;
   let node = nodeAbove(0, hi, lo);
   while (node == ABSENT && ++level < levels) node = nodeAbove(level, hi, lo);
@@ -132,17 +139,22 @@ function found(hi: u64, lo: u64): Status {
   return markable(hi, lo) ? Status.OK : Status.NEED;
 }
 
-/** Whether all that marking a free index would change is known: the leaf, and each parent whose child would fill up. */
+/**
+ * Whether all that marking a free index takes is known: the way up to the covering node, as `test` goes it, and from a
+ * leaf on each parent whose child would fill up.
+ */
 // @ts-ignore: decorator
 @inline
 function markable(hi: u64, lo: u64): bool {
   if (!hosted) return true;
-  for (let level: u32 = 0; level < levels; level++) {
-    const node = nodeAbove(level, hi, lo);
-    if (node == UNKNOWN) return false;
-    if (node == ABSENT || usedCount(node) < CHILDREN - 1) break;
+  let level: u32 = 0;
+  let node = nodeAbove(0, hi, lo);
+  if (node == ABSENT) {
+    while (node == ABSENT && ++level < levels) node = nodeAbove(level, hi, lo);
+  } else {
+    while (node > UNKNOWN && usedCount(node) == CHILDREN - 1 && ++level < levels) node = nodeAbove(level, hi, lo);
   }
-  return true;
+  return node != UNKNOWN;
 }
 
 /** OK: the index is free. NO: it is used. Either way what mark or clear of it would change is known. */
@@ -162,9 +174,15 @@ export function mark(hi: u64, lo: u64): Status {
   return status;
 }
 
-/** Makes an index used that is known to be free and markable. */
+/** Makes an index used that is known to be free and markable. The leaf first: that way has to be fast. */
 export function markFree(hi: u64, lo: u64): void {
-  fillChildren(0, hi, lo, octetOf(hi, lo, 0));
+  const bit = u32(lo) & 0xff;
+  const leaf = leafAbove(hi, lo);
+  if (leaf > UNKNOWN) {
+    useBit(leaf, bit);
+    if (!isFull(leaf)) return touchNode(leaf);
+  }
+  fillChildren(0, hi, lo, bit);
 }
 
 /** Fills the children of a node from the one on the way to the index up to number `last`; what fills up is dropped. */
@@ -261,12 +279,39 @@ function changeRun(hi: u64, lo: u64, lastHi: u64, lastLo: u64, used: bool): void
   }
 }
 
-// @ts-ignore: decorator
-@inline
 function childFits(level: u32, hi: u64, lo: u64, lastHi: u64, lastLo: u64): bool {
   const maskHi = onesHi(level * 8);
   const maskLo = onesLo(level * 8);
   return ((hi & maskHi) | (lo & maskLo)) == 0 && !lessThan(lastHi, lastLo, hi | maskHi, lo | maskLo);
+}
+
+/**
+ * How many free indexes follow from a free one within its leaf, itself included. Where they reach the leaf's end, more may
+ * follow.
+ */
+export function freeInLeaf(hi: u64, lo: u64): u32 {
+  const octet = octetOf(hi, lo, 0);
+  const leaf = leafAbove(hi, lo);
+  return (leaf == ABSENT ? CHILDREN : nextUsedBit(leaf, octet)) - octet;
+}
+
+/**
+ * Takes in a node as it was listed, upper levels first. False if it cannot be part of the tree: of no level, empty, full,
+ * known already, or below a full bit.
+ */
+export function putNode(level: u32, hi: u64, lo: u64, bitsPtr: usize): bool {
+  assert(!hosted);
+  const below = (level + 1) * 8;
+  const bits = levels * 8;
+  const isIndex = shrHi(hi, bits) == 0 && shrLo(hi, lo, bits) == 0;
+  if (level >= levels || !isIndex || ((hi & onesHi(below)) | (lo & onesLo(below))) != 0) return false;
+  if (isEmpty(bitsPtr) || (isFull(bitsPtr) && level != levels - 1) || nodeAbove(level, hi, lo) != ABSENT) return false;
+  for (let above = level + 1; above < levels; above++) {
+    const node = nodeAbove(above, hi, lo);
+    if (node != ABSENT && isUsed(node, octetOf(hi, lo, above))) return false;
+  }
+  memory.copy(createAbove(level, hi, lo, false), bitsPtr, NODE_BYTES);
+  return true;
 }
 
 /** First used index at or after (hi, lo), in the whole index space. */
