@@ -92,8 +92,8 @@ function findIn(aHi: u64, aLo: u64, bHi: u64, bLo: u64): Status {
 }
 
 /**
- * The first run of free indexes of the pool from a on that are not excluded, in `runFirst` … `runLast`, at most `max` of
- * them long.
+ * The first run of free indexes of the pool from a on that are not excluded, in `runFirst` … `runLast`, at most `max`
+ * of them long.
  */
 export function freeRun(aHi: u64, aLo: u64, maxHi: u64, maxLo: u64): Status {
   assert((maxHi | maxLo) != 0);

@@ -30,7 +30,18 @@ import {
   touchNode,
   UNKNOWN,
 } from './arena';
-import { CHILDREN, isEmpty, isFull, isUsed, NODE_BYTES, nextFreeBit, nextUsedBit, setBits, useBit, usedCount } from './node';
+import {
+  CHILDREN,
+  isEmpty,
+  isFull,
+  isUsed,
+  NODE_BYTES,
+  nextFreeBit,
+  nextUsedBit,
+  setBits,
+  useBit,
+  usedCount,
+} from './node';
 import { firstNodeFrom, nodeInOrder, startHiOf, startLoOf } from './order';
 import { addHi, lessThan, onesHi, onesLo, shlHi, shlLo, shrHi, shrLo } from './u128';
 
@@ -286,8 +297,8 @@ function childFits(level: u32, hi: u64, lo: u64, lastHi: u64, lastLo: u64): bool
 }
 
 /**
- * How many free indexes follow from a free one within its leaf, itself included. Where they reach the leaf's end, more may
- * follow.
+ * How many free indexes follow from a free one within its leaf, itself included. Where they reach the leaf's end, more
+ * may follow.
  */
 export function freeInLeaf(hi: u64, lo: u64): u32 {
   const octet = octetOf(hi, lo, 0);
@@ -296,8 +307,8 @@ export function freeInLeaf(hi: u64, lo: u64): u32 {
 }
 
 /**
- * Takes in a node as it was listed, upper levels first. False if it cannot be part of the tree: of no level, empty, full,
- * known already, or below a full bit.
+ * Takes in a node as it was listed, upper levels first. False if it cannot be part of the tree: of no level, empty,
+ * full, known already, or below a full bit.
  */
 export function putNode(level: u32, hi: u64, lo: u64, bitsPtr: usize): bool {
   assert(!hosted);

@@ -29,8 +29,8 @@ export class Scratch {
   }
 
   /**
-   * The memory itself. Growing the core's memory detaches views of it: they are renewed here, and only here. (A detached
-   * view has no length; asking the memory for its buffer would cost ten times an acquire.)
+   * The memory itself. Growing the core's memory detaches views of it: they are renewed here, and only here. (A
+   * detached view has no length; asking the memory for its buffer would cost ten times an acquire.)
    */
   get bytes(): Uint8Array {
     if (this.#view.length === 0) {

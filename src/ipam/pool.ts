@@ -271,7 +271,9 @@ export class AddressPool {
     return this.#core.memory.buffer.byteLength;
   }
 
-  /** What is in use, in address order, in runs. The pool may be changed meanwhile: the walk goes on from where it is. */
+  /**
+   * What is in use, in address order, in runs. The pool may be changed meanwhile: the walk goes on from where it is.
+   */
   *[Symbol.iterator](): IterableIterator<Run> {
     let from: Uint8Array | undefined = new Uint8Array(this.#unit.indexBytes);
     while (from !== undefined) {

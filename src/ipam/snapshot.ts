@@ -1,7 +1,8 @@
 // A pool as bytes.
 //
 //   0 "ecsp"   4 version (1)   5 length of the options (u32)   9 the options as JSON
-//   then: 1 if there is a cursor (u8), the cursor (16), the number of nodes (u32), the nodes, CRC-32 of all before (u32)
+//   then: 1 if there is a cursor (u8), the cursor (16), the number of nodes (u32), the nodes, CRC-32 of all before
+// (u32)
 //   node: level (u8), first index (16), bits (32); upper levels first
 //
 // Numbers are big-endian; indexes are right-aligned, as in the core's scratch memory.

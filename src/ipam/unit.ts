@@ -1,5 +1,5 @@
-// What a pool hands out: single addresses, or prefixes of one length. Each has a number, its index in the core: an address
-// its value, a prefix the value of its leading bits.
+// What a pool hands out: single addresses, or prefixes of one length. Each has a number, its index in the core: an
+// address its value, a prefix the value of its leading bits.
 
 import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, parseAddress } from '../net/address.ts';
 import { firstAddress, parsePrefix } from '../net/prefix.ts';

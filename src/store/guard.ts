@@ -1,9 +1,9 @@
-// The lock rule, all of it: whoever opens a store, writes to it or closes it holds flock(2) on `<path>.flock`. Exclusive
-// from open to close of a writer; shared around the open of a reader, exclusive around its close.
+// The lock rule, all of it: whoever opens a store, writes to it or closes it holds flock(2) on `<path>.flock`.
+// Exclusive from open to close of a writer; shared around the open of a reader, exclusive around its close.
 //
 // Why: LMDB's own writer lock blocks without a time limit, and lmdb-js' LMDB has two races. At every open it stores the
-// transaction number that it has just read into the shared lock region: a commit in between is lost. And the last process
-// to close destroys the mutexes in that region, though another one may be waiting to open.
+// transaction number that it has just read into the shared lock region: a commit in between is lost. And the last
+// process to close destroys the mutexes in that region, though another one may be waiting to open.
 //
 // Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made.
 

@@ -33,8 +33,8 @@ export function inspectStore(path: string): 'sound' | 'missing' {
 }
 
 /**
- * The same as far as it can be told without the lock, from what no commit changes. What is no store at all is found here,
- * before anything is made beside it.
+ * The same as far as it can be told without the lock, from what no commit changes. What is no store at all is found
+ * here, before anything is made beside it.
  */
 export function probeStore(path: string): 'present' | 'missing' {
   return withStoreFile(path, file => readHeader(path, file)) === 'missing' ? 'missing' : 'present';

@@ -1,5 +1,5 @@
-// The default path: /data/ecs-ipam.mdb, and the Go plugin's /data/eni-ipam.db, which is never ignored. Each case runs in
-// a root of its own, an overlay in a mount namespace: this machine's /data is neither read nor made.
+// The default path: /data/ecs-ipam.mdb, and the Go plugin's /data/eni-ipam.db, which is never ignored. Each case runs
+// in a root of its own, an overlay in a mount namespace: this machine's /data is neither read nor made.
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';

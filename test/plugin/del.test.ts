@@ -19,7 +19,9 @@ const OLD = { cniVersion: '0.3.1' };
 const C1 = container('c1');
 const C2 = container('c2');
 
-/** ADD with `add`, DEL with `del`, each an ipam section, an environment and keys at the top; what is gone, what stays. */
+/**
+ * ADD with `add`, DEL with `del`, each an ipam section, an environment and keys at the top; what is gone, what stays.
+ */
 type Row = [name: string, add: [Config, Env, Config?], del: [Config, Env, Config?], gone: string[], stays: string[]];
 const ROWS: Row[] = [
   // By owner.

@@ -1,4 +1,5 @@
-// CNI.md 3, code 105: what is no sound store of ours is named and left alone, byte for byte; and the files that are made.
+// CNI.md 3, code 105: what is no sound store of ours is named and left alone, byte for byte; and the files that are
+// made.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
