@@ -52,10 +52,9 @@ let dirtyHead: u32 = 0;
 let hosted: bool = false;
 let generation: u32 = 0;
 
-/** The leaf that was asked for last: searches go on where the last one ended. 0: none. It does not outlive a move. */
-let lastLeaf: usize = 0;
-let lastLeafHi: u64 = 0;
-let lastLeafLo: u64 = 0;
+let kept: usize = ABSENT;
+let keptHi: u64 = 0;
+let keptLo: u64 = 0;
 
 /** Empties the arena. A hosted one knows nothing until the host supplies it. */
 export function resetArena(isHosted: bool): void {
@@ -72,7 +71,7 @@ export function resetArena(isHosted: bool): void {
 
 function nodesMoved(): void {
   generation++;
-  lastLeaf = 0;
+  kept = ABSENT;
 }
 
 export function arenaBase(): usize {
@@ -177,18 +176,21 @@ function position(level: u32, hi: u64, lo: u64): u32 {
   }
 }
 
-/** getNode of a leaf. */
+/** The leaf with this prefix if it is the one that `keepLeaf` was told of last, else ABSENT. */
 // @ts-ignore: decorator
 @inline
-export function getLeaf(hi: u64, lo: u64): usize {
-  if (lastLeaf != 0 && lastLeafLo == lo && lastLeafHi == hi) return lastLeaf;
-  const node = getNode(0, hi, lo);
-  if (node > UNKNOWN) {
-    lastLeaf = node;
-    lastLeafHi = hi;
-    lastLeafLo = lo;
-  }
-  return node;
+export function keptLeaf(hi: u64, lo: u64): usize {
+  return keptLo == lo && keptHi == hi ? kept : ABSENT;
+}
+
+/**
+ * Remembers a leaf until the nodes move: searches go on where the last one ended. Not in a hosted arena, where filling
+ * a leaf may need a parent that is not known yet.
+ */
+export function keepLeaf(hi: u64, lo: u64): void {
+  kept = hosted ? ABSENT : getNode(0, hi, lo);
+  keptHi = hi;
+  keptLo = lo;
 }
 
 /** Pointer to the node's bits, ABSENT, or UNKNOWN (then `wanted…` names the node). */

@@ -1,6 +1,6 @@
 // The ABI. Numbers are i32; indexes and nodes pass through the scratch memory at `scratch()`:
 //
-//   offset  0   A     16 bytes   operand and result: an index, big-endian, right-aligned (IPv4: bytes 12..15)
+//   offset  0   A     16 bytes   operand and result: an index, little-endian (an IPv4 address: bytes 0..3)
 //          16   B     16 bytes   second operand or result: the last index of a run, or a count
 //          32   KEY   16 bytes   first index of a node that is wanted, dirty or listed
 //          48   BITS  32 bytes   the node's bits (node.ts has their order)
@@ -30,16 +30,16 @@ const GONE: i32 = 0x100;
 const NO_MORE: i32 = -1;
 
 function readHi(ptr: usize): u64 {
-  return bswap(load<u64>(ptr));
+  return load<u64>(ptr, 8);
 }
 
 function readLo(ptr: usize): u64 {
-  return bswap(load<u64>(ptr, 8));
+  return load<u64>(ptr);
 }
 
 function write(ptr: usize, hi: u64, lo: u64): void {
-  store<u64>(ptr, bswap(hi));
-  store<u64>(ptr, bswap(lo), 8);
+  store<u64>(ptr, lo);
+  store<u64>(ptr, hi, 8);
 }
 
 /** Address of the scratch memory. It never moves; the memory around it may grow, which detaches views of it. */
@@ -100,15 +100,10 @@ export function find(): Status {
   return status;
 }
 
-/** find, mark and setCursor in one. */
+/** find, mark and setCursor in one: the index goes into A. 0 done, 1 nothing free, 2 NEED. */
 export function acquire(): Status {
-  const status = pool.find();
-  if (status != Status.OK) return status;
-  const hi = tree.foundHi;
-  const lo = tree.foundLo;
-  tree.markFree(hi, lo);
-  pool.setCursor(hi, lo);
-  write(A, hi, lo);
+  const status = pool.acquire();
+  if (status == Status.OK) write(A, pool.cursorHi, pool.cursorLo);
   return status;
 }
 

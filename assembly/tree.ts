@@ -23,7 +23,6 @@ import {
   ABSENT,
   createNode,
   dropNode,
-  getLeaf,
   getNode,
   levelOf,
   resetArena,
@@ -39,7 +38,6 @@ import {
   nextFreeBit,
   nextUsedBit,
   setBits,
-  useBit,
   usedCount,
 } from './node';
 import { firstNodeFrom, nodeInOrder, startHiOf, startLoOf } from './order';
@@ -77,7 +75,6 @@ function octetOf(hi: u64, lo: u64, level: u32): u32 {
 }
 
 function nodeAbove(level: u32, hi: u64, lo: u64): usize {
-  if (level == 0) return leafAbove(hi, lo);
   const shift = (level + 1) * 8;
   return getNode(level, shrHi(hi, shift), shrLo(hi, lo, shift));
 }
@@ -94,25 +91,8 @@ function foundChild(level: u32, hi: u64, lo: u64, bit: u32): void {
   foundLo = (lo & ~onesLo(shift + 8)) | shlLo(bit, shift);
 }
 
-// @ts-ignore: decorator
-@inline
-function leafAbove(hi: u64, lo: u64): usize {
-  return getLeaf(hi >> 8, (lo >> 8) | (hi << 56));
-}
-
 /** First free index at or after (hi, lo), in the whole index space. */
 export function nextFree(hi: u64, lo: u64): Status {
-  // Mostly the leaf exists and has a free bit further on: the way that has to be fast.
-  const leaf = leafAbove(hi, lo);
-  if (leaf > UNKNOWN) {
-    const bit = nextFreeBit(leaf, u32(lo) & 0xff);
-    if (bit < CHILDREN) return found(hi, (lo & ~0xff) | bit);
-  }
-  return nextFreeAbove(hi, lo);
-}
-
-/** nextFree by way of the covering node. */
-function nextFreeAbove(hi: u64, lo: u64): Status {
   let level: u32 = 0;
   let node = nodeAbove(0, hi, lo);
   while (node == ABSENT && ++level < levels) node = nodeAbove(level, hi, lo);
@@ -185,15 +165,9 @@ export function mark(hi: u64, lo: u64): Status {
   return status;
 }
 
-/** Makes an index used that is known to be free and markable. The leaf first: that way has to be fast. */
+/** Makes an index used that is known to be free and markable. */
 export function markFree(hi: u64, lo: u64): void {
-  const bit = u32(lo) & 0xff;
-  const leaf = leafAbove(hi, lo);
-  if (leaf > UNKNOWN) {
-    useBit(leaf, bit);
-    if (!isFull(leaf)) return touchNode(leaf);
-  }
-  fillChildren(0, hi, lo, bit);
+  fillChildren(0, hi, lo, octetOf(hi, lo, 0));
 }
 
 /** Fills the children of a node from the one on the way to the index up to number `last`; what fills up is dropped. */
@@ -302,7 +276,7 @@ function childFits(level: u32, hi: u64, lo: u64, lastHi: u64, lastLo: u64): bool
  */
 export function freeInLeaf(hi: u64, lo: u64): u32 {
   const octet = octetOf(hi, lo, 0);
-  const leaf = leafAbove(hi, lo);
+  const leaf = nodeAbove(0, hi, lo);
   return (leaf == ABSENT ? CHILDREN : nextUsedBit(leaf, octet)) - octet;
 }
 

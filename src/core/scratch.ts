@@ -39,15 +39,16 @@ export class Scratch {
     return this.#view;
   }
 
-  /** Writes a big-endian number of at most 16 bytes, right-aligned, into the index at `field`. */
+  /** Writes a big-endian number of at most 16 bytes into the index at `field`, which is little-endian. */
   writeIndex(field: number, index: Uint8Array): void {
     const { bytes } = this;
-    bytes.fill(0, field, field + INDEX_BYTES - index.length);
-    bytes.set(index, field + INDEX_BYTES - index.length);
+    const end = index.length - 1;
+    for (let i = 0; i <= end; i++) bytes[field + i] = index[end - i]!;
+    bytes.fill(0, field + index.length, field + INDEX_BYTES);
   }
 
-  /** A copy of the last `length` bytes of the index at `field`. */
+  /** The lowest `length` bytes of the index at `field`, big-endian. */
   readIndex(field: number, length: number): Uint8Array {
-    return this.bytes.slice(field + INDEX_BYTES - length, field + INDEX_BYTES);
+    return this.bytes.slice(field, field + length).reverse();
   }
 }

@@ -1,6 +1,6 @@
 // The typed face of one tree in the core, and the answers to its requests for nodes.
 
-import { A, B, BITS, INDEX_BYTES, KEY, NEED, NODE_BYTES, OK, Scratch } from './scratch.ts';
+import { A, B, BITS, KEY, NEED, NODE_BYTES, OK, Scratch } from './scratch.ts';
 import { type CoreExports, instantiateCore } from './wasm.ts';
 
 /** What a subnet never hands out, as `setSubnet` takes it. */
@@ -114,7 +114,6 @@ export class Tree {
 
   /** Address prefix of the node at KEY. */
   #prefix(level: number): Uint8Array {
-    const start = KEY + INDEX_BYTES - this.#octets;
-    return this.#scratch.bytes.slice(start, start + this.#octets - 1 - level);
+    return this.#scratch.readIndex(KEY, this.#octets).subarray(0, this.#octets - 1 - level);
   }
 }

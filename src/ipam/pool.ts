@@ -155,7 +155,7 @@ export class AddressPool {
     this.#usedSmall++;
     const scratch = this.#scratch.bytes;
     if (this.#unit.isAddress) {
-      for (let i = 0; i < length; i++) bytes[offset + i] = scratch[A + INDEX_BYTES - length + i]!;
+      for (let i = 0; i < length; i++) bytes[offset + i] = scratch[A + length - 1 - i]!;
     } else {
       this.#unit.writeAddress(this.#scratch.readIndex(A, this.#unit.indexBytes), bytes, offset);
     }
@@ -289,7 +289,7 @@ export class AddressPool {
   nodes(): PoolNode[] {
     return this.#nodes().map(({ level, firstIndex, bits }) => ({
       level,
-      first: this.#unit.format(firstIndex.subarray(INDEX_BYTES - this.#unit.indexBytes)),
+      first: this.#unit.format(firstIndex),
       bits,
     }));
   }
@@ -297,8 +297,8 @@ export class AddressPool {
   #nodes(): SnapshotNode[] {
     const nodes: SnapshotNode[] = [];
     for (let i = 0, level = this.#core.nodeAt(0); level >= 0; level = this.#core.nodeAt(++i)) {
-      const { bytes } = this.#scratch;
-      nodes.push({ level, firstIndex: bytes.slice(KEY, BITS), bits: bytes.slice(BITS, BITS + NODE_BYTES) });
+      const firstIndex = this.#scratch.readIndex(KEY, this.#unit.indexBytes);
+      nodes.push({ level, firstIndex, bits: this.#scratch.bytes.slice(BITS, BITS + NODE_BYTES) });
     }
     return nodes.sort((a, b) => b.level - a.level);
   }
@@ -318,7 +318,7 @@ export class AddressPool {
     const { options, cursor, nodes } = decodeSnapshot(snapshot);
     const pool = new AddressPool(...(options as [string, AddressPoolOptions]));
     for (const { level, firstIndex, bits } of nodes) {
-      pool.#scratch.bytes.set(firstIndex, KEY);
+      pool.#scratch.writeIndex(KEY, firstIndex);
       pool.#scratch.bytes.set(bits, BITS);
       if (pool.#core.putNode(level) !== OK) throw damaged(`a node of level ${level} cannot be part of a tree`);
     }

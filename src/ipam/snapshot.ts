@@ -5,7 +5,7 @@
 // (u32)
 //   node: level (u8), first index (16), bits (32); upper levels first
 //
-// Numbers are big-endian; indexes are right-aligned, as in the core's scratch memory.
+// Numbers are big-endian, indexes too.
 
 import { INDEX_BYTES, NODE_BYTES } from '../core/scratch.ts';
 import { crc32 } from '../store/crc32.ts';
@@ -46,7 +46,7 @@ export function encodeSnapshot({ options, cursor, nodes }: Snapshot): Uint8Array
   offset += 4;
   for (const { level, firstIndex, bits } of nodes) {
     bytes[offset] = level;
-    bytes.set(firstIndex, offset + 1);
+    bytes.set(firstIndex, offset + 1 + INDEX_BYTES - firstIndex.length);
     bytes.set(bits, offset + 1 + INDEX_BYTES);
     offset += nodeBytes;
   }

@@ -1,0 +1,111 @@
+// What a pool hands out: subnets, ranges and exclusions, at the ends of each.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BUILDS, Core, hex, hexRun } from './support/core.ts';
+
+for (const build of BUILDS) {
+  const test = suite(`pool, ${build.name}`);
+  const make = (octets: number) => new Core(build, octets);
+
+  const SUBNETS: [number, bigint, number, number, bigint, bigint, bigint][] = [
+    // octets, an address of it, prefix, reserve, first and last handed out, size
+    [4, 0x0a000001n, 24, 3, 0x0a000001n, 0x0a0000fen, 256n],
+    [4, 0x0a0000ffn, 16, 3, 0x0a000001n, 0x0a00fffen, 65536n],
+    [4, 0x0a0001ffn, 22, 3, 0x0a000001n, 0x0a0003fen, 1024n],
+    [4, 0x0a0001ffn, 31, 0, 0x0a0001fen, 0x0a0001ffn, 2n],
+    [4, 0x0a0001ffn, 32, 0, 0x0a0001ffn, 0x0a0001ffn, 1n],
+    [4, 0xdeadbeefn, 0, 3, 1n, 0xfffffffen, 1n << 32n],
+    [16, (0x20010db8n << 96n) | 77n, 48, 1, (0x20010db8n << 96n) | 1n, (0x20010db80001n << 80n) - 1n, 1n << 80n],
+    [16, (0x20010db8n << 96n) | 77n, 127, 0, (0x20010db8n << 96n) | 76n, (0x20010db8n << 96n) | 77n, 2n],
+    [16, 5n, 0, 1, 1n, (1n << 128n) - 1n, 1n << 128n],
+    [10, 5n, 16, 1, 1n, (1n << 64n) - 1n, 1n << 64n],
+  ];
+  for (const [octets, address, prefixBits, reserve, first, last, size] of SUBNETS) {
+    test(`subnet of ${hex(address)}/${prefixBits} in ${octets} octets, reserve ${reserve}`, () => {
+      const core = make(octets);
+      core.setSubnet(address, prefixBits, reserve);
+      assert.is(hex(core.find()), hex(first));
+      for (const index of [first, last]) assert.not(core.isReserved(index));
+      for (const index of [first - 1n, last + 1n]) {
+        if (index >= 0n && index <= core.maxIndex) assert.ok(core.isReserved(index));
+      }
+      core.setCursor(last);
+      assert.is(hex(core.find()), hex(first), 'around');
+      core.setCursor(last + 1n <= core.maxIndex ? last + 1n : 0n);
+      assert.is(hex(core.find()), hex(first), 'a cursor that is not in the pool');
+      if (last > first) {
+        core.setCursor(last - 1n);
+        assert.is(hex(core.find()), hex(last));
+      }
+      core.markRun({ first, last });
+      assert.is(core.find(), undefined);
+      assert.is(hex(core.countUsed()), hex(last - first + 1n));
+      assert.ok(size - (last - first + 1n) === BigInt([0, 1, 1, 2][reserve]!), 'as many are reserved as asked for');
+      core.clear(last);
+      core.setCursor(first);
+      assert.is(hex(core.acquire()), hex(last));
+      core.clearRun({ first, last });
+      assert.is(core.nodeCount, 0);
+    });
+  }
+
+  test('a subnet forgets the exclusions and the cursor of the one before', () => {
+    const core = make(4);
+    core.setSubnet(0x0a000000n, 24, 3);
+    core.exclude({ first: 0x0a000000n, last: 0x0a000009n });
+    core.setCursor(0x0a000050n);
+    core.setSubnet(0x0a000000n, 24, 0);
+    assert.is(core.cursor(), undefined);
+    assert.is(hex(core.find()), '0xa000000');
+  });
+
+  test('a range narrows a subnet and keeps its exclusions', () => {
+    const core = make(4);
+    core.setSubnet(0x0a000000n, 24, 3);
+    core.exclude({ first: 0x0a000020n, last: 0x0a000028n });
+    core.setRange({ first: 0x0a000020n, last: 0x0a00002an });
+    const expected = ['0xa000029', '0xa00002a', 'none'];
+    assert.equal([hex(core.acquire()), hex(core.acquire()), hex(core.acquire())], expected);
+    assert.ok(core.isReserved(0x0a00001fn) && core.isReserved(0x0a00002bn));
+  });
+
+  test('bit 128 of the count of usable indexes: ::/0 with nothing excluded, and one less', () => {
+    const core = new Core(build, 16);
+    assert.is(hex(core.countUsable()), hex(1n << 128n));
+    for (const index of [0n, core.maxIndex, 1n << 64n]) {
+      core.setSubnet(0n, 0);
+      core.exclude({ first: index, last: index });
+      assert.is(hex(core.countUsable()), hex(core.maxIndex));
+    }
+    core.exclude({ first: 0n, last: core.maxIndex });
+    assert.is(core.countUsable(), 0n);
+  });
+
+  test('runs are sought in the range only', () => {
+    const core = make(4);
+    core.markRun({ first: 0n, last: 0xffn });
+    core.setRange({ first: 0x80n, last: 0x17fn });
+    assert.is(hexRun(core.usedRun(0n)), '0x80..0xff');
+    assert.is(hexRun(core.freeRun(0n, 1000n)), '0x100..0x17f');
+    assert.is(core.usedRun(0x180n), undefined);
+    assert.is(core.freeRun(0x180n, 1n), undefined);
+    assert.is(hexRun(core.freeRun(0x17fn, 5n)), '0x17f..0x17f');
+  });
+
+  test('an exclusion of everything, and one that ends with the index space', () => {
+    for (const octets of [1, 2, 3, 4, 10, 16]) {
+      const core = make(octets);
+      core.exclude({ first: 3n, last: core.maxIndex });
+      assert.equal([hex(core.acquire()), hex(core.acquire()), hex(core.acquire())], ['0x0', '0x1', '0x2']);
+      assert.is(core.find(), undefined);
+      core.exports.configure(octets, 0);
+      assert.is(core.nodeCount, 0, 'configure empties the tree');
+      core.exclude({ first: 0n, last: core.maxIndex });
+      assert.is(core.find(), undefined);
+      assert.is(core.freeRun(0n, 1n), undefined);
+    }
+  });
+
+  test.run();
+}

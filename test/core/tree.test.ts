@@ -1,0 +1,216 @@
+// The octet tree at its boundaries: where leaves begin and end, what fills up, what empties, and the full root.
+
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { BUILDS, Core, hex, hexRun, type Run } from './support/core.ts';
+import { usedRuns } from './support/invariants.ts';
+
+const OCTETS = [1, 2, 3, 4, 10, 16];
+const sizeOf = (level: number) => 1n << BigInt(8 * level);
+
+/** What the nodes say is used, as runs in order that do not touch, and all of the tree's invariants. */
+function usedOf(core: Core): string {
+  const runs = usedRuns(core.nodes(), core.octets).sort((a, b) => (a.first < b.first ? -1 : 1));
+  const merged: Run[] = [];
+  for (const { first, last } of runs) {
+    const before = merged.at(-1);
+    if (before !== undefined && before.last + 1n === first) before.last = last;
+    else merged.push({ first, last });
+  }
+  return merged.map(hexRun).join(' ');
+}
+
+function levelsOf(core: Core): string {
+  return core
+    .nodes()
+    .map(node => node.level)
+    .sort((a, b) => a - b)
+    .join(' ');
+}
+
+for (const build of BUILDS) {
+  const test = suite(`tree, ${build.name}`);
+  const make = (octets: number) => new Core(build, octets);
+
+  for (const octets of OCTETS) {
+    const bits = octets * 8;
+    const max = (1n << BigInt(bits)) - 1n;
+
+    test(`${octets} octets: single indexes at every boundary`, () => {
+      const core = make(octets);
+      for (let level = 0; level < octets; level++) {
+        for (const index of [sizeOf(level) - 1n, sizeOf(level), max - sizeOf(level), max - sizeOf(level) + 1n]) {
+          assert.not(core.isUsed(index));
+          assert.not(core.clear(index), 'clear of a free index');
+          assert.is(core.nodeCount, 0);
+          assert.ok(core.mark(index));
+          assert.not(core.mark(index), 'mark of a used index');
+          assert.ok(core.isUsed(index));
+          assert.is(levelsOf(core), '0', 'a leaf, and no parent above it');
+          assert.is(usedOf(core), hexRun({ first: index, last: index }));
+          assert.is(hex(core.countUsed()), '0x1');
+          assert.is(hexRun(core.usedRun(0n)), hexRun({ first: index, last: index }));
+          for (const near of [index - 1n, index + 1n]) if (near >= 0n && near <= max) assert.not(core.isUsed(near));
+          // The search steps over it, at the end of the index space to its beginning.
+          const behind = index === max ? 0n : index + 1n;
+          if (index > 0n) {
+            core.setCursor(index - 1n);
+            assert.is(hex(core.find()), hex(behind));
+          }
+          core.setCursor(index);
+          assert.is(hex(core.find()), hex(behind));
+          core.exports.clearCursor();
+          assert.ok(core.clear(index));
+          assert.is(core.nodeCount, 0);
+        }
+      }
+    });
+
+    test(`${octets} octets: the first and the last index are handed out`, () => {
+      const core = make(octets);
+      core.setCursor(max - 1n);
+      for (const index of [max, 0n, 1n]) {
+        assert.is(hex(core.acquire()), hex(index));
+        assert.is(hex(core.cursor()), hex(index));
+      }
+    });
+
+    test(`${octets} octets: a full child is a bit of its parent`, () => {
+      for (let level = 0; level + 1 < octets; level++) {
+        const size = sizeOf(level + 1); // indexes of a node at `level`
+        for (const first of [0n, 5n * size, max - size + 1n]) {
+          const core = make(octets);
+          const last = first + size - 1n;
+          core.markRun({ first, last: last - 1n });
+          assert.is(usedOf(core), hexRun({ first, last: last - 1n }));
+          assert.is(core.nodeCount, level + 1);
+          core.setCursor(first);
+          assert.is(hex(core.find()), hex(last), 'the one that is left');
+          assert.ok(core.mark(last));
+          assert.is(levelsOf(core), `${level + 1}`, 'the parent alone');
+          assert.is(usedOf(core), hexRun({ first, last }));
+          assert.is(hex(core.find()), hex(last === max ? 0n : last + 1n));
+          for (const index of [first, last]) {
+            assert.ok(core.isUsed(index));
+            assert.not(core.mark(index));
+          }
+          // A release inside makes the way down again, one node for each level.
+          const inside = first + size / 2n;
+          assert.ok(core.clear(inside));
+          assert.not(core.isUsed(inside));
+          assert.is(core.nodeCount, level + 1);
+          core.setCursor(last);
+          assert.is(hex(core.find()), hex(last === max ? 0n : last + 1n));
+          core.setCursor(first);
+          assert.is(hex(core.find()), hex(inside));
+          core.clearRun({ first, last: inside - 1n });
+          core.clearRun({ first: inside + 1n, last });
+          assert.is(core.nodeCount, 0);
+        }
+      }
+    });
+
+    test(`${octets} octets: everything used, child by child`, () => {
+      const core = make(octets);
+      const size = sizeOf(octets - 1);
+      for (let i = 0n; i < 256n; i++) {
+        assert.is(hex(core.find()), hex(i * size));
+        core.markRun({ first: i * size, last: (i + 1n) * size - 1n });
+        assert.is(core.nodeCount, 1);
+      }
+      assert.is(usedOf(core), hexRun({ first: 0n, last: max }));
+      assert.is(levelsOf(core), `${octets - 1}`, 'the full root');
+      assert.is(hex(core.countUsed()), hex(1n << BigInt(bits)));
+      assert.is(hexRun(core.usedRun(0n)), hexRun({ first: 0n, last: max }));
+      assert.is(core.freeRun(0n, max), undefined);
+      for (const cursor of [undefined, 0n, max / 2n, max - 1n, max]) {
+        if (cursor !== undefined) core.setCursor(cursor);
+        assert.is(core.find(), undefined);
+        assert.is(core.acquire(), undefined);
+        assert.is(hex(core.cursor()), hex(cursor), 'an exhausted pool keeps its cursor');
+      }
+      for (const index of [0n, 1n, max / 2n, max]) assert.not(core.mark(index));
+      // One is released: at most one new node for each level below the root.
+      for (const index of [0n, max / 2n, max]) {
+        assert.ok(core.clear(index));
+        assert.is(core.nodeCount, octets, `${octets - 1} nodes again`);
+        assert.is(hex(core.countUsed()), hex(max));
+        assert.is(hex(core.acquire()), hex(index));
+        assert.is(core.nodeCount, 1);
+      }
+      for (let i = 255n; i >= 0n; i--) core.clearRun({ first: i * size, last: (i + 1n) * size - 1n });
+      assert.is(core.nodeCount, 0);
+      assert.is(core.exports.nodeAt(0), -1);
+      assert.is(core.usedRun(0n), undefined);
+      assert.is(core.countUsed(), 0n);
+    });
+
+    test(`${octets} octets: everything used and free again at once`, () => {
+      const core = make(octets);
+      assert.is(hexRun(core.freeRun(0n, max)), hexRun({ first: 0n, last: max - 1n }));
+      core.markRun({ first: 0n, last: max - 1n });
+      assert.is(core.nodeCount, octets);
+      assert.is(hex(core.countUsed()), hex(max));
+      assert.is(hexRun(core.freeRun(0n, max)), hexRun({ first: max, last: max }));
+      assert.is(hex(core.acquire()), hex(max));
+      assert.is(core.nodeCount, 1);
+      core.clearRun({ first: 0n, last: max });
+      assert.is(core.nodeCount, 0);
+      core.markRun({ first: 0n, last: max });
+      assert.is(core.nodeCount, 1);
+      core.clearRun({ first: 1n, last: max });
+      assert.is(usedOf(core), hexRun({ first: 0n, last: 0n }));
+    });
+  }
+
+  test('bit 128 of the count: ::/0 entirely used, and one less', () => {
+    const core = make(16);
+    core.markRun({ first: 0n, last: core.maxIndex });
+    assert.is(core.exports.countUsed(), 1);
+    assert.is(hex(core.countUsed()), hex(1n << 128n));
+    core.clear(0n);
+    assert.is(core.exports.countUsed(), 0);
+    assert.is(hex(core.countUsed()), hex(core.maxIndex));
+  });
+
+  test('a count of many runs carries from half to half', () => {
+    const core = make(16);
+    core.markRun({ first: 0n, last: (1n << 64n) - 2n });
+    core.markRun({ first: 1n << 64n, last: (1n << 64n) + 6n });
+    assert.is(hex(core.countUsed()), hex((1n << 64n) + 6n));
+  });
+
+  test('putNode takes what can be part of a tree', () => {
+    const bits = (...bytes: [number, number][]) => {
+      const node = new Uint8Array(32);
+      for (const [i, byte] of bytes) node[i] = byte;
+      return node;
+    };
+    const some = bits([0, 0b10]);
+    const full = new Uint8Array(32).fill(0xff);
+    const core = make(4);
+    const refuses = (level: number, first: bigint, node: Uint8Array, reason: string) => {
+      const { nodeCount } = core;
+      assert.not(core.putNode({ level, first, bits: node }), reason);
+      assert.is(core.nodeCount, nodeCount);
+    };
+    refuses(4, 0n, some, 'above the root');
+    refuses(-1, 0n, some, 'below a leaf');
+    refuses(0, 0n, bits(), 'empty');
+    refuses(0, 0n, full, 'full and not the root');
+    refuses(0, 1n, some, 'not the first index of a leaf');
+    refuses(1, 0x100n, some, 'not the first index of a node at level 1');
+    refuses(0, 1n << 32n, some, 'outside the index space');
+    assert.ok(core.putNode({ level: 1, first: 0n, bits: some }));
+    refuses(1, 0n, bits([5, 1]), 'exists already');
+    refuses(0, 0x100n, some, 'below a full bit');
+    assert.ok(core.putNode({ level: 0, first: 0x200n, bits: some }));
+    assert.is(usedOf(core), '0x100..0x1ff 0x201..0x201');
+    core.exports.configure(4, 0);
+    assert.ok(core.putNode({ level: 3, first: 0n, bits: full }));
+    refuses(0, 0n, some, 'below a full root');
+    assert.is(core.find(), undefined);
+  });
+
+  test.run();
+}
