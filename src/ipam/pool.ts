@@ -48,6 +48,8 @@ export interface Run {
  */
 export class AddressPool {
   readonly #core: CoreExports;
+  /** The core's, without the way through its exports: it is called most. */
+  readonly #acquire: () => number;
   readonly #scratch: Scratch;
   readonly #unit: Unit;
   readonly #subnet: Subnet;
@@ -72,6 +74,7 @@ export class AddressPool {
     }
     this.#unit = new Unit(this.#subnet.family, unitBits ?? longest);
     this.#core = instantiateCore();
+    this.#acquire = this.#core.acquire;
     this.#scratch = new Scratch(this.#core);
     this.#core.configure(this.#unit.indexBytes, 0);
     this.#scratch.writeIndex(A, this.#unit.toIndex(this.#subnet.network));
@@ -134,7 +137,7 @@ export class AddressPool {
 
   /** Takes the next free one; undefined if there is none. */
   acquire(): string | undefined {
-    if (this.#core.acquire() !== OK) return undefined;
+    if (this.#acquire() !== OK) return undefined;
     this.#usedSmall++;
     return this.#unit.format(this.#scratch.readIndex(A, this.#unit.indexBytes));
   }
@@ -147,17 +150,18 @@ export class AddressPool {
    * @throws RangeError if it does not fit into `bytes`
    */
   acquireInto(bytes: Uint8Array, offset = 0): boolean {
-    const length = this.#unit.addressBytes;
+    const unit = this.#unit;
+    const length = unit.addressBytes;
     if (!(offset >= 0 && offset + length <= bytes.length)) {
       throw new RangeError(`offset ${offset}: ${length} bytes do not fit into ${bytes.length} from there`);
     }
-    if (this.#core.acquire() !== OK) return false;
+    if (this.#acquire() !== OK) return false;
     this.#usedSmall++;
-    const scratch = this.#scratch.bytes;
-    if (this.#unit.isAddress) {
+    if (unit.isAddress) {
+      const scratch = this.#scratch.bytes;
       for (let i = 0; i < length; i++) bytes[offset + i] = scratch[A + length - 1 - i]!;
     } else {
-      this.#unit.writeAddress(this.#scratch.readIndex(A, this.#unit.indexBytes), bytes, offset);
+      unit.writeAddress(this.#scratch.readIndex(A, unit.indexBytes), bytes, offset);
     }
     return true;
   }

@@ -14,6 +14,8 @@ export class Unit {
   readonly indexBytes: number;
   /** How far an address is shifted right to become an index, in bits. */
   readonly shift: number;
+  /** Whether single addresses are handed out: an index is an address then. */
+  readonly isAddress: boolean;
 
   constructor(family: Family, bits: number) {
     this.family = family;
@@ -21,11 +23,7 @@ export class Unit {
     this.addressBytes = family === 4 ? IPV4_BYTES : IPV6_BYTES;
     this.indexBytes = Math.max(1, Math.ceil(bits / 8));
     this.shift = this.addressBytes * 8 - bits;
-  }
-
-  /** Whether single addresses are handed out: an index is an address then. */
-  get isAddress(): boolean {
-    return this.shift === 0;
+    this.isAddress = this.shift === 0;
   }
 
   /** The index of the unit that an address lies in, big-endian, `indexBytes` long. */
