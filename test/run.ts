@@ -1,14 +1,15 @@
 // Runs each test file in a process of its own, two at a time, and adds up what uvu prints. A file that ends without
-// uvu's summary (a crash, a missing `test.run()`) counts as a failure. The last line is `N passed, N failed`.
+// uvu's summary (a crash, a hang, a missing `test.run()`) counts as a failure. The last line is `N passed, N failed`.
 // Usage: node --import tsx test/run.ts [part of a file name ...]
 
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const testDir = fileURLToPath(new URL('.', import.meta.url));
 const PARALLEL = 2;
+const MOST_MS_PER_FILE = 600_000;
 
 interface Outcome {
   file: string;
@@ -25,12 +26,22 @@ function testFiles(filters: string[]): string[] {
     .sort();
 }
 
+/** No test outlives the runner. */
+const running = new Set<ChildProcess>();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    for (const child of running) child.kill('SIGKILL');
+    process.exit(1);
+  });
+}
+
 function runFile(file: string): Promise<Outcome> {
   const startMs = performance.now();
   const child = spawn(process.execPath, ['--import', 'tsx', join(testDir, file)], {
     env: { ...process.env, FORCE_COLOR: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
   let output = '';
   child.stdout.setEncoding('utf8').on('data', chunk => {
     output += chunk;
@@ -38,8 +49,11 @@ function runFile(file: string): Promise<Outcome> {
   child.stderr.setEncoding('utf8').on('data', chunk => {
     output += chunk;
   });
+  const tooLong = setTimeout(() => child.kill('SIGKILL'), MOST_MS_PER_FILE);
   return new Promise(resolve => {
     child.on('close', (code, signal) => {
+      clearTimeout(tooLong);
+      running.delete(child);
       const count = (label: string) =>
         Number(new RegExp(`^ {2}${label}: +(\\d+)`, 'm').exec(output)?.[1] ?? Number.NaN);
       const seconds = (performance.now() - startMs) / 1000;
