@@ -151,7 +151,7 @@ async function del({ config, holder, location }: Request, services: Services): P
   return SILENT;
 }
 
-function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256, log }: Services): Lease[] {
+function releaseIn(store: Store, config: NetworkConfig, holder: Holder, { sha256, log }: Services): Promise<Lease[]> {
   return store.write(transaction =>
     release(new Ledger(transaction, sha256), holder, config.pools, message => log.warn(message)),
   );
@@ -207,9 +207,9 @@ async function reading(
   else await closing(store, () => store.read(transaction => work(new ReadLedger(transaction, sha256))));
 }
 
-async function closing<T>(store: Store, work: () => T): Promise<T> {
+async function closing<T>(store: Store, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work();
+    return await work();
   } finally {
     await store.close();
   }

@@ -35,13 +35,18 @@ export interface CoreExports {
   putNode(level: number): number;
 }
 
-let releaseModule: WebAssembly.Module | undefined;
+let defaultModule: WebAssembly.Module | undefined;
+
+/** For tests on the debug build: the module that `instantiateCore` uses from now on where no other is given. */
+export function useCoreModule(module: WebAssembly.Module): void {
+  defaultModule = module;
+}
 
 /** A new instance of the core, with a memory of its own. The release build, unless another module is given. */
 export function instantiateCore(module?: WebAssembly.Module): CoreExports {
   if (module === undefined) {
-    releaseModule ??= new WebAssembly.Module(decodeBase64(CORE_BASE64));
-    module = releaseModule;
+    defaultModule ??= new WebAssembly.Module(decodeBase64(CORE_BASE64));
+    module = defaultModule;
   }
   return instantiateSync<CoreExports & Record<string, unknown>>(module).exports;
 }

@@ -1,25 +1,38 @@
 // One tree for each family, over the nodes of a ledger.
 
 import { Tree } from '../core/tree.ts';
+import { type CoreExports, instantiateCore } from '../core/wasm.ts';
 import { type Family, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
 import type { Lease } from '../store/lease.ts';
 import type { Ledger, ReadLedger } from './ledger.ts';
 
 const FAMILIES: readonly Family[] = [4, 6];
 
-/** Valid for one transaction: a tree remembers the nodes that it has read. */
+/** Instances of the core are made once and serve one forest after another. */
+const cores = new Map<Family, CoreExports>();
+let current: Forest | undefined;
+
+/**
+ * Valid for one transaction, as a tree remembers the nodes that it has read; and only until the next forest is made.
+ * Transactions are synchronous, so no two of them need a forest at once.
+ */
 export class Forest {
   readonly #ledger: ReadLedger;
   readonly #trees = new Map<Family, Tree>();
 
   constructor(ledger: ReadLedger) {
     this.#ledger = ledger;
+    current = this;
   }
 
   tree(family: Family): Tree {
+    if (current !== this) throw new Error('this forest has been followed by another one');
     let tree = this.#trees.get(family);
     if (tree === undefined) {
-      tree = new Tree(family === 4 ? IPV4_BYTES : IPV6_BYTES, prefix => this.#ledger.node(family, prefix));
+      const core = cores.get(family) ?? instantiateCore();
+      cores.set(family, core);
+      const octets = family === 4 ? IPV4_BYTES : IPV6_BYTES;
+      tree = new Tree(octets, prefix => this.#ledger.node(family, prefix), core);
       this.#trees.set(family, tree);
     }
     return tree;

@@ -4,6 +4,7 @@ import { A, B, BITS, INDEX_BYTES, KEY, NODE_BYTES, OK, Scratch } from '../core/s
 import { type CoreExports, instantiateCore } from '../core/wasm.ts';
 import { parseAddress } from '../net/address.ts';
 import { contains, firstAddress, lastAddress, parsePrefix } from '../net/prefix.ts';
+import { checkShape, named } from './option.ts';
 import { damaged, decodeSnapshot, encodeSnapshot, type SnapshotNode } from './snapshot.ts';
 import { Subnet } from './subnet.ts';
 import { Unit } from './unit.ts';
@@ -64,6 +65,7 @@ export class AddressPool {
    * @throws SyntaxError for what is no address or prefix, RangeError for what does not fit; both name the option
    */
   constructor(subnet: string, options: AddressPoolOptions = {}) {
+    checkShape(subnet, options);
     const prefix = named('subnet', () => parsePrefix(subnet));
     this.#subnet = new Subnet(prefix);
     this.#options = structuredClone(options);
@@ -152,7 +154,7 @@ export class AddressPool {
   acquireInto(bytes: Uint8Array, offset = 0): boolean {
     const unit = this.#unit;
     const length = unit.addressBytes;
-    if (!(offset >= 0 && offset + length <= bytes.length)) {
+    if (!(Number.isInteger(offset) && offset >= 0 && offset + length <= bytes.length)) {
       throw new RangeError(`offset ${offset}: ${length} bytes do not fit into ${bytes.length} from there`);
     }
     if (this.#acquire() !== OK) return false;
@@ -173,8 +175,9 @@ export class AddressPool {
    * @throws RangeError unless `count` is an integer from 0 on
    */
   acquireMany(count: number | bigint): Run[] {
-    if (typeof count === 'number' && !Number.isSafeInteger(count))
-      throw new RangeError(`count ${count}: not an integer`);
+    if (typeof count !== 'bigint' && !Number.isSafeInteger(count)) {
+      throw new RangeError(`count ${count}: neither a bigint nor a safe integer`);
+    }
     const wanted = BigInt(count);
     if (wanted < 0n) throw new RangeError(`count ${count}: negative`);
     // Behind the cursor to the end, then from the beginning: what the first round took, the second passes over.
@@ -397,15 +400,4 @@ function successor(index: Uint8Array): Uint8Array | undefined {
     if (next[i] !== 0) return next;
   }
   return undefined;
-}
-
-/** Puts the option's name in front of what is wrong with its value. */
-function named<T>(option: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new SyntaxError(`${option}: ${error.message}`);
-    if (error instanceof RangeError) throw new RangeError(`${option}: ${error.message}`);
-    throw error;
-  }
 }

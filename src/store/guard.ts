@@ -97,7 +97,7 @@ export async function openStore(
     const store = new LmdbStore(path, access === 'read');
     try {
       const isOld = store.read(checkSchema) < SCHEMA_VERSION;
-      if (isOld && access !== 'read') store.write(migrate);
+      if (isOld && access !== 'read') store.commit(migrate);
     } catch (error) {
       await store.close();
       throw error;
@@ -226,7 +226,7 @@ async function createStore(path: string): Promise<void> {
     });
     const store = new LmdbStore(draft, false);
     try {
-      store.write(migrate);
+      store.commit(migrate);
     } finally {
       await store.close();
     }

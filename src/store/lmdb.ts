@@ -33,7 +33,12 @@ export class LmdbStore implements Store {
     return this.#translated('read', () => work(this.#view));
   }
 
-  write<T>(work: (transaction: Transaction) => T): T {
+  async write<T>(work: (transaction: Transaction) => T): Promise<T> {
+    return this.commit(work);
+  }
+
+  /** Runs `work` in one transaction, which is on disk when this returns. */
+  commit<T>(work: (transaction: Transaction) => T): T {
     return this.#translated('write', () =>
       this.#db.transactionSync(() =>
         work({

@@ -18,7 +18,7 @@ export class MemoryStore implements Store {
     return work(this.#view);
   }
 
-  write<T>(work: (transaction: Transaction) => T): T {
+  async write<T>(work: (transaction: Transaction) => T): Promise<T> {
     const before = new Map<string, Uint8Array | undefined>();
     const change = (key: string, value: Uint8Array | undefined) => {
       if (!before.has(key)) before.set(key, this.#rows.get(key));

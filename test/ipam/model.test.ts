@@ -111,7 +111,7 @@ function requestsOf(random: Random): PoolRequest[] {
   return requests.length > 0 ? requests : requestsOf(random);
 }
 
-function step(store: Store, model: Model, random: Random): void {
+async function step(store: Store, model: Model, random: Random): Promise<void> {
   const asker = random.chance(0.05)
     ? holder('', { network: 'net' })
     : holder(`owner-${random.below(400)}`, { network: 'net' });
@@ -120,9 +120,8 @@ function step(store: Store, model: Model, random: Random): void {
     const expected = model.acquire(asker, requests);
     let actual: string[] | string;
     try {
-      actual = store
-        .write(transaction => acquire(ledgerOf(transaction), asker, requests, surroundings()))
-        .map(lease => formatAddress(lease.address));
+      const given = await store.write(transaction => acquire(ledgerOf(transaction), asker, requests, surroundings()));
+      actual = given.map(lease => formatAddress(lease.address));
     } catch (error) {
       if (!(error instanceof AllocationError)) throw error;
       actual = error.refusal;
@@ -130,13 +129,13 @@ function step(store: Store, model: Model, random: Random): void {
     assert.equal(actual, expected);
   } else if (random.chance(0.98)) {
     const unrequested = requests.map(({ subnet }) => ({ subnet, requested: undefined }));
-    const freed = store.write(transaction => release(ledgerOf(transaction), asker, unrequested, failOnWarning));
+    const freed = await store.write(transaction => release(ledgerOf(transaction), asker, unrequested, failOnWarning));
     const expected = [...new Set(unrequested.flatMap(request => model.heldIn(asker, request)))];
     for (const address of expected) model.leases.delete(address);
     assert.equal(freed.map(lease => formatAddress(lease.address)).sort(), expected.sort());
   } else {
     // None of these carries a container id, so a collection leaves them all alone.
-    const { freed } = store.write(transaction => collect(ledgerOf(transaction), 'net', [], failOnWarning));
+    const { freed } = await store.write(transaction => collect(ledgerOf(transaction), 'net', [], failOnWarning));
     assert.equal(freed, []);
   }
 }
@@ -177,13 +176,13 @@ for (const [name, histories, steps] of [
         const store = name === 'memory' ? new MemoryStore() : new LmdbStore(join(directory, `${history}.mdb`), false);
         const model = new Model();
         for (let i = 0; i < steps; i++) {
-          step(store, model, random);
+          await step(store, model, random);
           if (i % 50 === 49) compare(store, model);
         }
         // Give everything back: the tree shrinks to what the gateways need.
         for (const { holder: owner } of [...model.leases.values()]) {
           const all = [...SUBNETS_V4, ...SUBNETS_V6].map(text => ({ ...pool(text), requested: undefined }));
-          store.write(transaction => release(ledgerOf(transaction), owner, all, failOnWarning));
+          await store.write(transaction => release(ledgerOf(transaction), owner, all, failOnWarning));
           for (const request of all) for (const address of model.heldIn(owner, request)) model.leases.delete(address);
         }
         compare(store, model);

@@ -40,10 +40,10 @@ const LAYOUTS: [string, (i: number) => number, number][] = [
 ];
 
 for (const [layout, index, most] of LAYOUTS) {
-  test(`${layout}: at most ${most} for both families`, () => {
+  test(`${layout}: at most ${most} for both families`, async () => {
     const store = new MemoryStore();
     const indexes = new Set(Array.from({ length: LEASES }, (_, i) => index(i)));
-    store.write(transaction => {
+    await store.write(transaction => {
       lease(
         transaction,
         (function* () {
@@ -63,7 +63,7 @@ for (const [layout, index, most] of LAYOUTS) {
       }
     });
     for (let round = 0; round < 280; round++) {
-      const counted = store.write(transaction => {
+      const counted = await store.write(transaction => {
         const { rows, counting } = count(transaction);
         const given = acquire(
           ledgerOf(counting),
