@@ -6,9 +6,16 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildExecutable } from './executable.ts';
+import { buildLauncher } from './launcher.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const PRODUCTS = ['build/core.wasm', 'build/core.debug.wasm', 'dist/bin/node.js', 'dist/bin/ecs-ipam'];
+const PRODUCTS = [
+  'build/core.wasm',
+  'build/core.debug.wasm',
+  'dist/bin/node.js',
+  'dist/bin/ecs-ipamd',
+  'dist/bin/ecs-ipam',
+];
 
 if (process.argv.includes('--missing') && PRODUCTS.every(product => existsSync(join(root, product)))) process.exit(0);
 
@@ -27,7 +34,8 @@ run('node', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json');
 stampVersion();
 chmodSync(join(root, 'dist/bin/node.js'), 0o755);
 await buildExecutable(root, constants);
-console.log('built build/core.wasm, dist/ and dist/bin/ecs-ipam');
+const launcher = buildLauncher(root);
+console.log(`built build/core.wasm, dist/, dist/bin/ecs-ipamd and dist/bin/ecs-ipam (${launcher})`);
 
 function run(command: string, ...args: string[]): void {
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: 'utf8' });

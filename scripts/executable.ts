@@ -43,7 +43,7 @@ interface PluginBuilder {
   onLoad(filter: { filter: RegExp; namespace: string }, load: (args: { path: string }) => object): void;
 }
 
-/** Builds dist/bin/ecs-ipam with the constants defined in it. */
+/** Builds dist/bin/ecs-ipamd with the constants defined in it. */
 export async function buildExecutable(root: string, constants: Record<string, string>): Promise<void> {
   const outDir = join(root, 'dist/bin');
   mkdirSync(outDir, { recursive: true });
@@ -55,7 +55,7 @@ export async function buildExecutable(root: string, constants: Record<string, st
     minify: true,
     define: constants,
     compile: {
-      outfile: join(outDir, 'ecs-ipam.new'),
+      outfile: join(outDir, 'ecs-ipamd.new'),
       autoloadBunfig: false,
       autoloadDotenv: false,
       autoloadTsconfig: false,
@@ -68,7 +68,7 @@ export async function buildExecutable(root: string, constants: Record<string, st
   const addon = `@lmdb/lmdb-${process.platform}-${process.arch}/node.napi.glibc.node`;
   copyFileSync(join(root, 'node_modules', addon), join(outDir, `${ADDON}.new`));
   renameSync(join(outDir, `${ADDON}.new`), join(outDir, ADDON));
-  renameSync(join(outDir, 'ecs-ipam.new'), join(outDir, 'ecs-ipam'));
+  renameSync(join(outDir, 'ecs-ipamd.new'), join(outDir, 'ecs-ipamd'));
 }
 
 function setUpReplacements(builder: PluginBuilder, root: string): void {

@@ -5,10 +5,10 @@ declare const Bun: {
 };
 
 declare module 'bun:ffi' {
-  export const FFIType: { i32: 'i32'; ptr: 'ptr' };
+  export const FFIType: { i32: 'i32'; u64: 'u64'; ptr: 'ptr' };
   export function dlopen<S extends string>(
     path: string,
-    symbols: Record<S, { args: ('i32' | 'ptr')[]; returns: 'i32' }>,
+    symbols: Record<S, { args: ('i32' | 'u64' | 'ptr')[]; returns: 'i32' }>,
   ): { symbols: Record<S, (...args: unknown[]) => number> };
   export function ptr(buffer: ArrayBufferLike): unknown;
 }

@@ -1,19 +1,22 @@
 // Decides what this process is: the plugin, the command line, or somebody who needs help. Wiring only.
 
 import { readFileSync } from 'node:fs';
+import type { Serve } from '../cli/program.ts';
 import { type Answer, answer, type Services } from '../cni/commands.ts';
 import type { Env } from '../cni/environment.ts';
 import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { openStore, requireCreatable } from '../store/guard.ts';
+import { openStore, requireCreatable, type StoreLocation } from '../store/guard.ts';
 import { readStdin, write } from './stdio.ts';
 
 /** What differs between the hosts that run us. */
 export interface Host {
   locks: FileLocks;
   sha256: Sha256;
+  /** Sends a message to systemd's notification socket, where the host can. */
+  notifySystemd?: (socketPath: string, message: string) => void;
 }
 
 const BOOT_ID_PATH = '/proc/sys/kernel/random/boot_id';
@@ -23,22 +26,29 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   process.umask(0o077); // whatever is made here is ours alone
   const complaints: string[] = [];
   const log = openLog(env, message => complaints.push(message));
-  const services: Services = {
-    log,
+  const locks = { ...host.locks, inheritedFd: env.ECS_IPAM_LOCK_FD ? Number(env.ECS_IPAM_LOCK_FD) : undefined };
+  const shared = {
     sha256: host.sha256,
     bootId: readBootId,
-    openStore: (location, access) => openStore(location, access, host.locks),
-    requireCreatable: ({ path }) => requireCreatable(path),
+    requireCreatable: ({ path }: StoreLocation) => requireCreatable(path),
   };
-  const status = await run(args, env, services);
+  const services: Services = {
+    ...shared,
+    log,
+    openStore: (location, access) => openStore(location, access, locks),
+  };
+  const status = await run(args, env, services, async idleMs => {
+    const { serve } = await import('./serve.ts');
+    await serve(env, idleMs, host.locks, shared, host.notifySystemd ?? (() => {}));
+  });
   for (const complaint of complaints) await write('stderr', `ecs-ipam: ${complaint}\n`);
   return status;
 }
 
-async function run(args: string[], env: Env, services: Services): Promise<number> {
+async function run(args: string[], env: Env, services: Services, serve: Serve): Promise<number> {
   if (args.length > 0) {
     const { runCli } = await import('../cli/program.ts');
-    return runCli(args, env, { write }, services);
+    return runCli(args, env, { write, serve }, services);
   }
   if (env.CNI_COMMAND) {
     return deliver(await answer(env, readStdin, services), services);

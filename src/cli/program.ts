@@ -1,16 +1,21 @@
 // The command line for operators.
 
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Services } from '../cni/commands.ts';
+import { parseDurationMs } from '../cni/duration.ts';
 import type { Env } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
 import { VERSION } from './version.ts';
 
-/** How the command line reaches the terminal. */
-export interface Terminal {
+/** Runs the daemon until it is told to stop, or nobody has called it for so long. */
+export type Serve = (idleMs: number | undefined) => Promise<void>;
+
+/** What the command line needs of the process that it runs in. */
+export interface Host {
   write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+  serve: Serve;
 }
 
 /** Features that the ECS agent asks for. */
@@ -20,7 +25,7 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 /** Runs the command line; returns the exit status: 0 done, 1 failed, 2 not understood. */
-export async function runCli(args: string[], env: Env, terminal: Terminal, services: Services): Promise<number> {
+export async function runCli(args: string[], env: Env, host: Host, services: Services): Promise<number> {
   // Commander prints as it goes and does not wait; its output is written whole before the process ends.
   let out = '';
   let err = '';
@@ -37,7 +42,7 @@ export async function runCli(args: string[], env: Env, terminal: Terminal, servi
         err += text;
       },
     });
-    await describeProgram(root, env, services, print).parseAsync(args, { from: 'user' });
+    await describeProgram(root, env, host, services, print).parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       status = error.exitCode === 0 ? 0 : EXIT_USAGE;
@@ -48,13 +53,25 @@ export async function runCli(args: string[], env: Env, terminal: Terminal, servi
       status = EXIT_FAILED;
     }
   }
-  if (out !== '') await terminal.write('stdout', out);
-  if (err !== '') await terminal.write('stderr', err);
+  if (out !== '') await host.write('stdout', out);
+  if (err !== '') await host.write('stderr', err);
   return status;
 }
 
+function parseDuration(text: string): number {
+  const ms = parseDurationMs(text);
+  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('Not a duration such as 10m or 30s.');
+  return ms;
+}
+
 /** Subcommands inherit the root's settings of output and exit when they are made. */
-function describeProgram(root: Command, env: Env, services: Services, print: (text: string) => void): Command {
+function describeProgram(
+  root: Command,
+  env: Env,
+  host: Host,
+  services: Services,
+  print: (text: string) => void,
+): Command {
   root
     .description('IP address management for containers: a CNI plugin, and this command line for its operators.')
     .option('--db <path>', 'the store (default: IPAM_DB_PATH, or /data/ecs-ipam.mdb)')
@@ -101,6 +118,16 @@ function describeProgram(root: Command, env: Env, services: Services, print: (te
       const leases = await listLeases(effectiveEnv(), services);
       print(options.json ? JSON.stringify(leases, undefined, 2) : formatLeases(leases));
     });
+
+  root
+    .command('serve')
+    .description('Run the daemon: it answers the plugin calls that ecs-ipam passes to it, and commits in groups.')
+    .option('--idle <duration>', 'started by systemd with its socket: end after so long without a call', parseDuration)
+    .addHelpText(
+      'after',
+      '\nIPAM_SOCKET names the socket (default: /run/ecs-ipam/ecs-ipam.sock).\n\nExample:\n  $ ecs-ipamd serve',
+    )
+    .action((options: { idle?: number }) => host.serve(options.idle));
   // Not before the subcommands, which would inherit it: what is no subcommand is for the root's action to name.
   return root.allowExcessArguments();
 }

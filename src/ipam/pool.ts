@@ -319,10 +319,11 @@ export class AddressPool {
   /**
    * The pool that a snapshot was taken of.
    *
-   * @throws SyntaxError for what is no whole snapshot
+   * @throws SyntaxError for what is no whole snapshot; what the constructor throws if its options are not right
    */
   static from(snapshot: Uint8Array): AddressPool {
     const { options, cursor, nodes } = decodeSnapshot(snapshot);
+    if (!Array.isArray(options) || options.length !== 2) throw damaged('it has no subnet and options');
     const pool = new AddressPool(...(options as [string, AddressPoolOptions]));
     for (const { level, firstIndex, bits } of nodes) {
       pool.#scratch.writeIndex(KEY, firstIndex);

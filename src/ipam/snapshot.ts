@@ -55,14 +55,16 @@ export function encodeSnapshot({ options, cursor, nodes }: Snapshot): Uint8Array
 }
 
 /** @throws SyntaxError for what is no whole snapshot */
-export function decodeSnapshot(bytes: Uint8Array): Snapshot {
+export function decodeSnapshot(snapshot: Uint8Array): Snapshot {
+  // A Buffer is a Uint8Array whose slices are no copies: what is read here has to be one of its own.
+  const bytes = new Uint8Array(snapshot);
   const body = bytes.subarray(0, Math.max(0, bytes.length - CHECKSUM_BYTES));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = new DataView(bytes.buffer);
   if (body.length < HEAD_BYTES || MAGIC.some((byte, i) => body[i] !== byte)) throw damaged('it does not begin as one');
   if (body[4] !== VERSION) throw damaged(`version ${body[4]}, where ${VERSION} is known`);
   if (crc32(body) !== view.getUint32(body.length)) throw damaged('checksum mismatch');
   const reader = new Reader(body, 5);
-  const options = JSON.parse(new TextDecoder().decode(reader.take(reader.number())));
+  const options = parseOptions(reader.take(reader.number()));
   const hasCursor = reader.take(1)[0] === 1;
   const cursor = reader.take(INDEX_BYTES);
   const nodes: SnapshotNode[] = [];
@@ -73,6 +75,14 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot {
   }
   if (!reader.atEnd) throw damaged('it goes on behind its end');
   return { options, cursor: hasCursor ? cursor : undefined, nodes };
+}
+
+function parseOptions(json: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(json));
+  } catch {
+    throw damaged('its options are no JSON');
+  }
 }
 
 class Reader {

@@ -17,3 +17,13 @@ export class StoreError extends Error {
     this.failure = failure;
   }
 }
+
+/** Errors of the operating system become StoreErrors that name the store. */
+export function translated<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw new StoreError('io', `store ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}

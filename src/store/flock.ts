@@ -9,4 +9,9 @@ export interface FileLocks {
   tryFlock(fd: number, exclusive: boolean): boolean;
   /** Whether another process holds a POSIX record lock (fcntl(2) F_SETLK) on the file. */
   isRecordLocked(fd: number): boolean;
+  /**
+   * The descriptor of a lock file that this process has been started with, locked exclusively for as long as it lives:
+   * the launcher holds it too.
+   */
+  inheritedFd?: number | undefined;
 }

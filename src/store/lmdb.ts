@@ -30,6 +30,8 @@ export class LmdbStore implements Store {
   }
 
   read<T>(work: (transaction: ReadTransaction) => T): T {
+    // A process that keeps the store open would otherwise go on reading the state of a moment ago.
+    this.#db.resetReadTxn();
     return this.#translated('read', () => work(this.#view));
   }
 
@@ -60,21 +62,31 @@ export class LmdbStore implements Store {
     }
   }
 
-  /**
-   * Errors name the store. LMDB's own carry a number: its codes are negative, those of the operating system positive.
-   * What `work` itself refuses passes through.
-   */
   #translated<T>(what: string, work: () => T): T {
     try {
       return work();
     } catch (error) {
-      if (error instanceof StoreError) {
-        throw new StoreError(error.failure, `store ${this.#path}: ${error.message}`, { cause: error });
-      }
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (typeof code !== 'number') throw error;
-      const failure = code < 0 ? 'damaged' : 'io';
-      throw new StoreError(failure, `store ${this.#path}: ${what}: ${(error as Error).message}`, { cause: error });
+      throw this.explain(error, what);
     }
   }
+
+  /**
+   * An error as one that names the store. LMDB's own carry a number: its codes are negative, those of the operating
+   * system positive. What is neither LMDB's nor about rows stays as it is.
+   */
+  explain(error: unknown, what: string): unknown {
+    if (error instanceof StoreError) {
+      return new StoreError(error.failure, `store ${this.#path}: ${error.message}`, { cause: error });
+    }
+    const code = lmdbCode(error);
+    if (code === undefined) return error;
+    const failure = code < 0 ? 'damaged' : 'io';
+    return new StoreError(failure, `store ${this.#path}: ${what}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The number in an error of LMDB's; undefined for any other. */
+export function lmdbCode(error: unknown): number | undefined {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'number' ? code : undefined;
 }

@@ -1,6 +1,6 @@
 // A store in memory: the same interface, for tests of the rules.
 
-import type { ReadTransaction, Row, Store, Transaction } from './transaction.ts';
+import { type ReadTransaction, type Row, type Store, type Transaction, undoing } from './transaction.ts';
 
 const toHex = (key: Uint8Array) => Buffer.from(key).toString('hex');
 const fromHex = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'));
@@ -9,9 +9,11 @@ export class MemoryStore implements Store {
   /** Keys as hexadecimal text, which sorts as the bytes do. */
   readonly #rows = new Map<string, Uint8Array>();
 
-  readonly #view: ReadTransaction = {
+  readonly #view: Transaction = {
     get: key => this.#rows.get(toHex(key))?.slice(),
     range: (from, to) => this.#range(toHex(from), toHex(to)),
+    put: (key, value) => void this.#rows.set(toHex(key), value.slice()),
+    delete: key => void this.#rows.delete(toHex(key)),
   };
 
   read<T>(work: (transaction: ReadTransaction) => T): T {
@@ -19,22 +21,7 @@ export class MemoryStore implements Store {
   }
 
   async write<T>(work: (transaction: Transaction) => T): Promise<T> {
-    const before = new Map<string, Uint8Array | undefined>();
-    const change = (key: string, value: Uint8Array | undefined) => {
-      if (!before.has(key)) before.set(key, this.#rows.get(key));
-      if (value === undefined) this.#rows.delete(key);
-      else this.#rows.set(key, value);
-    };
-    try {
-      return work({
-        ...this.#view,
-        put: (key, value) => change(toHex(key), value.slice()),
-        delete: key => change(toHex(key), undefined),
-      });
-    } catch (error) {
-      for (const [key, value] of before) change(key, value);
-      throw error;
-    }
+    return undoing(this.#view, work);
   }
 
   async close(): Promise<void> {}

@@ -1,0 +1,97 @@
+// Group commit: what is asked for while a commit is under way goes into the next one together.
+
+import { StoreError } from '../store/error.ts';
+import type { FileLocks } from '../store/flock.ts';
+import { type Deadline, releaseLock, takeLock } from '../store/lock.ts';
+import type { Ending, ResidentStore, Work } from '../store/resident.ts';
+
+interface Job {
+  work: Work<unknown>;
+  /** Whether it makes the store if there is none. */
+  creates: boolean;
+  deadline: Deadline;
+  end(ending: Ending<unknown>): void;
+}
+
+/** Bounds how long a single transaction keeps the others waiting. */
+const MOST_JOBS = 256;
+
+export class Batch {
+  readonly #store: ResidentStore;
+  readonly #locks: FileLocks;
+  readonly #jobs: Job[] = [];
+  #isRunning = false;
+
+  constructor(store: ResidentStore, locks: FileLocks) {
+    this.#store = store;
+    this.#locks = locks;
+  }
+
+  /** Runs `work` in the next transaction. Resolves when that is on disk; rejects, if `work` throws or at the deadline. */
+  write<T>(work: Work<T>, creates: boolean, deadline: Deadline): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = (ending: Ending<unknown>) => ('error' in ending ? reject(ending.error) : resolve(ending.value as T));
+      this.#jobs.push({ work, creates, deadline, end });
+      if (!this.#isRunning) void this.#run();
+    });
+  }
+
+  get isIdle(): boolean {
+    return !this.#isRunning;
+  }
+
+  /** Commits until nothing is left to do. Never throws: every failure ends the jobs that it concerns. */
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    while (this.#jobs.length > 0) {
+      // What has arrived together with the first is read before the first is committed.
+      await new Promise(resolve => setImmediate(resolve));
+      await this.#commitNext();
+    }
+    this.#isRunning = false;
+  }
+
+  async #commitNext(): Promise<void> {
+    const { deadline } = this.#jobs.reduce((a, b) => (a.deadline.atMs <= b.deadline.atMs ? a : b));
+    let lock: number;
+    try {
+      lock = await takeLock(deadline, true, this.#locks);
+    } catch (error) {
+      const isLate = error instanceof StoreError && error.failure === 'locked';
+      this.#endAll(
+        this.#take(job => !isLate || job.deadline.atMs <= deadline.atMs),
+        error,
+      );
+      return;
+    }
+    const jobs = this.#jobs.splice(0, MOST_JOBS);
+    try {
+      await this.#commit(jobs, deadline);
+    } catch (error) {
+      this.#endAll(jobs, error);
+    } finally {
+      releaseLock(lock, this.#locks);
+    }
+  }
+
+  async #commit(jobs: Job[], deadline: Deadline): Promise<void> {
+    const creates = jobs.some(job => job.creates);
+    const endings = await this.#store.commit(
+      jobs.map(job => job.work),
+      creates,
+      deadline,
+    );
+    if (endings === undefined) throw new StoreError('io', `store ${deadline.path}: has been removed`);
+    for (const [i, job] of jobs.entries()) job.end(endings[i]!);
+  }
+
+  #take(which: (job: Job) => boolean): Job[] {
+    const taken = this.#jobs.filter(which);
+    this.#jobs.splice(0, this.#jobs.length, ...this.#jobs.filter(job => !taken.includes(job)));
+    return taken;
+  }
+
+  #endAll(jobs: readonly Job[], error: unknown): void {
+    for (const job of jobs) job.end({ error });
+  }
+}

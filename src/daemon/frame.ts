@@ -1,0 +1,85 @@
+// The frames between launcher and daemon; src/launcher/launcher.c speaks the same. Numbers are big-endian u32.
+//
+//   request:  "ecsq"  length of the rest   count   count × (length, "NAME=value")   stdin to the end
+//   answer:   "ecsa"  length of the rest   exit status   length of stdout, stdout   stderr to the end
+//
+// The caller confirms an answer by one byte once it has printed it. A connection carries one request.
+
+const REQUEST_MAGIC = new TextEncoder().encode('ecsq');
+const ANSWER_MAGIC = new TextEncoder().encode('ecsa');
+const NUMBER_BYTES = 4;
+const HEAD_BYTES = 8;
+
+/** Longest request after its head: a configuration has a few kilobytes. */
+export const MOST_REQUEST_BYTES = 4 << 20;
+
+export const CONFIRMATION_BYTES = 1;
+
+export interface RequestFrame {
+  env: Record<string, string>;
+  stdin: Uint8Array;
+}
+
+export interface AnswerFrame {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** How many bytes of a request have to be there before `decodeRequest` can say more: its head, then all of it. */
+export function wantedBytes(received: Uint8Array): number {
+  if (received.length < HEAD_BYTES) return HEAD_BYTES;
+  return HEAD_BYTES + new DataView(received.buffer, received.byteOffset).getUint32(NUMBER_BYTES);
+}
+
+/**
+ * What the bytes received so far amount to: a request, or undefined if more has to come.
+ *
+ * @throws FrameError for what is no request
+ */
+export function decodeRequest(bytes: Uint8Array): RequestFrame | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let i = 0; i < Math.min(bytes.length, REQUEST_MAGIC.length); i++) {
+    if (bytes[i] !== REQUEST_MAGIC[i]) throw new FrameError('does not begin as a request');
+  }
+  if (bytes.length < HEAD_BYTES) return undefined;
+  const length = view.getUint32(NUMBER_BYTES);
+  if (length > MOST_REQUEST_BYTES)
+    throw new FrameError(`announces ${length} bytes, at most ${MOST_REQUEST_BYTES} are read`);
+  if (bytes.length < HEAD_BYTES + length) return undefined;
+  if (bytes.length > HEAD_BYTES + length) throw new FrameError('goes on behind its end');
+  let offset = HEAD_BYTES;
+  const number = () => {
+    if (offset + NUMBER_BYTES > bytes.length) throw new FrameError('is shorter than it says');
+    offset += NUMBER_BYTES;
+    return view.getUint32(offset - NUMBER_BYTES);
+  };
+  const env: Record<string, string> = {};
+  for (let count = number(); count > 0; count--) {
+    const end = number() + offset;
+    if (end > bytes.length) throw new FrameError('is shorter than it says');
+    const entry = new TextDecoder().decode(bytes.subarray(offset, end));
+    offset = end;
+    const equals = entry.indexOf('=');
+    if (equals < 1) throw new FrameError('has a variable without a name');
+    env[entry.slice(0, equals)] = entry.slice(equals + 1);
+  }
+  return { env, stdin: bytes.subarray(offset) };
+}
+
+export function encodeAnswer({ status, stdout, stderr }: AnswerFrame): Uint8Array {
+  const [out, err] = [new TextEncoder().encode(stdout), new TextEncoder().encode(stderr)];
+  const bytes = new Uint8Array(HEAD_BYTES + 2 * NUMBER_BYTES + out.length + err.length);
+  const view = new DataView(bytes.buffer);
+  bytes.set(ANSWER_MAGIC);
+  view.setUint32(NUMBER_BYTES, bytes.length - HEAD_BYTES);
+  view.setUint32(HEAD_BYTES, status);
+  view.setUint32(HEAD_BYTES + NUMBER_BYTES, out.length);
+  bytes.set(out, HEAD_BYTES + 2 * NUMBER_BYTES);
+  bytes.set(err, HEAD_BYTES + 2 * NUMBER_BYTES + out.length);
+  return bytes;
+}
+
+export class FrameError extends Error {
+  override name = 'FrameError';
+}

@@ -1,0 +1,479 @@
+/*
+ * ecs-ipam, as a container runtime executes it: passes environment and stdin to the daemon and prints the answer. Where
+ * no daemon listens, the full executable (ecs-ipamd) does the work as its child. It knows nothing of addresses.
+ *
+ * The frames are those of src/daemon/frame.ts; the caller confirms an answer by one byte once it has printed it.
+ *
+ * Once a byte of the request has been sent there is no way back to the child: the daemon may have committed. A lost
+ * answer is CNI error 11 (try again later).
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_SOCKET "/run/ecs-ipam/ecs-ipam.sock"
+#define DEFAULT_STORE "/data/ecs-ipam.mdb"
+#define LIBEXEC_PROGRAM "/usr/libexec/ecs-ipam/ecs-ipamd"
+#define PROGRAM "ecs-ipamd"
+#define CNI_VERSION "1.1.0"
+
+enum { CODE_IO = 5, CODE_TRY_AGAIN = 11, CODE_DAMAGED_STORE = 105 };
+enum { HEAD_BYTES = 8, NUMBER_BYTES = 4, MOST_REQUEST_BYTES = 4 << 20, MOST_ANSWER_BYTES = 64 << 20 };
+enum { DEFAULT_LIMIT_MS = 5000, ANSWER_GRACE_MS = 2000, LOCK_PAUSE_MS = 4 };
+
+extern char **environ;
+
+struct buffer {
+	char *bytes;
+	size_t length, capacity;
+};
+
+/* Time */
+
+static long long now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Milliseconds of a Go duration ("5s", "1m30.5s"), or the fallback where the text is none: the program says so. */
+static long long duration_ms(const char *text, long long fallback)
+{
+	static const struct { const char *name; double ms; } units[] = {
+		{"ns", 1e-6}, {"us", 1e-3}, {"\xc2\xb5s", 1e-3}, {"\xce\xbcs", 1e-3},
+		{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6},
+	};
+	double sum = 0;
+	if (text == NULL || *text == '\0')
+		return fallback;
+	if (*text == '+')
+		text++;
+	if (strcmp(text, "0") == 0)
+		return 0;
+	while (*text != '\0') {
+		char *end;
+		size_t unit, count = sizeof units / sizeof *units;
+		double number;
+		if ((*text < '0' || *text > '9') && *text != '.')
+			return fallback;
+		number = strtod(text, &end);
+		for (unit = 0; unit < count; unit++)
+			if (strncmp(end, units[unit].name, strlen(units[unit].name)) == 0)
+				break;
+		if (unit == count)
+			return fallback;
+		sum += number * units[unit].ms;
+		text = end + strlen(units[unit].name);
+	}
+	return sum > 1e12 ? (long long)1e12 : (long long)sum;
+}
+
+/* Errors */
+
+/* Writes everything, however slowly it is read. False if it cannot be written. */
+static bool write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, bytes, length);
+		if (written >= 0) {
+			bytes += written;
+			length -= (size_t)written;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			struct pollfd ready = {.fd = fd, .events = POLLOUT};
+			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+				return false;
+		} else if (errno != EINTR) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Ends with a CNI error object on stdout. */
+__attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const char *format, ...)
+{
+	char message[1024], json[sizeof message * 6 + 128];
+	size_t length;
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof message, format, arguments);
+	va_end(arguments);
+	length = (size_t)snprintf(json, sizeof json, "{\"cniVersion\":\"" CNI_VERSION "\",\"code\":%d,\"msg\":\"", code);
+	for (const unsigned char *next = (unsigned char *)message; *next != '\0'; next++) {
+		if (*next == '"' || *next == '\\' || *next < 0x20 || *next == 0x7f)
+			length += (size_t)sprintf(json + length, "\\u%04x", *next);
+		else
+			json[length++] = (char)*next;
+	}
+	length += (size_t)sprintf(json + length, "\"}\n");
+	if (!write_all(STDOUT_FILENO, json, length))
+		_exit(2);
+	exit(1);
+}
+
+/* Buffers */
+
+static void append(struct buffer *buffer, const void *bytes, size_t length)
+{
+	if (buffer->capacity - buffer->length < length) {
+		size_t capacity = (buffer->length + length) * 2 + 4096;
+		char *grown = realloc(buffer->bytes, capacity);
+		if (grown == NULL)
+			fail(CODE_IO, "out of memory: %zu bytes", capacity);
+		buffer->bytes = grown;
+		buffer->capacity = capacity;
+	}
+	memcpy(buffer->bytes + buffer->length, bytes, length);
+	buffer->length += length;
+}
+
+static void put_number(char *at, size_t number)
+{
+	for (int i = 0; i < NUMBER_BYTES; i++)
+		at[i] = (char)(number >> (8 * (NUMBER_BYTES - 1 - i)));
+}
+
+static void append_number(struct buffer *buffer, size_t number)
+{
+	char bytes[NUMBER_BYTES];
+	put_number(bytes, number);
+	append(buffer, bytes, sizeof bytes);
+}
+
+static size_t get_number(const char *at)
+{
+	size_t number = 0;
+	for (int i = 0; i < NUMBER_BYTES; i++)
+		number = number << 8 | (unsigned char)at[i];
+	return number;
+}
+
+static void read_stdin(struct buffer *into)
+{
+	char chunk[65536];
+	for (;;) {
+		ssize_t got = read(STDIN_FILENO, chunk, sizeof chunk);
+		if (got == 0)
+			return;
+		if (got > 0) {
+			append(into, chunk, (size_t)got);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			struct pollfd ready = {.fd = STDIN_FILENO, .events = POLLIN};
+			if (poll(&ready, 1, -1) < 0 && errno != EINTR)
+				fail(CODE_IO, "network configuration: stdin cannot be read: %s", strerror(errno));
+		} else if (errno != EINTR) {
+			fail(CODE_IO, "network configuration: stdin cannot be read: %s", strerror(errno));
+		}
+		if (into->length > MOST_REQUEST_BYTES)
+			fail(CODE_IO, "network configuration: longer than %d bytes", MOST_REQUEST_BYTES);
+	}
+}
+
+/* Environment */
+
+static bool starts_with(const char *text, const char *prefix)
+{
+	return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static const char *value_of(const char *name, const char *fallback)
+{
+	const char *value = getenv(name);
+	return value == NULL || *value == '\0' ? fallback : value;
+}
+
+static void set_variable(const char *name, const char *value)
+{
+	if (setenv(name, value, 1) != 0)
+		fail(CODE_IO, "out of memory for %s", name);
+}
+
+/* A relative path means the caller's directory, wherever the work is done. */
+static void make_absolute(const char *name)
+{
+	char directory[PATH_MAX];
+	const char *path = value_of(name, NULL);
+	char *joined;
+	if (path == NULL || *path == '/' || getcwd(directory, sizeof directory) == NULL)
+		return;
+	if (asprintf(&joined, "%s/%s", directory, path) < 0)
+		fail(CODE_IO, "out of memory for %s", name);
+	set_variable(name, joined);
+	free(joined);
+}
+
+/* What would make the program's runtime do something else than the program. */
+static void clean_environment(void)
+{
+	for (char **next = environ; *next != NULL;) {
+		const char *equals = strchr(*next, '=');
+		if (equals != NULL && (starts_with(*next, "BUN_") || starts_with(*next, "NODE_OPTIONS="))) {
+			char name[256];
+			size_t length = (size_t)(equals - *next);
+			if (length >= sizeof name)
+				fail(CODE_IO, "environment: the name of a variable has %zu bytes", length);
+			memcpy(name, *next, length);
+			name[length] = '\0';
+			unsetenv(name);
+			next = environ; /* it has moved */
+		} else {
+			next++;
+		}
+	}
+}
+
+/* The program, beside this file or where packages put it. */
+static const char *program_path(void)
+{
+	static char path[PATH_MAX + sizeof PROGRAM];
+	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
+	if (length > 0) {
+		char *slash;
+		path[length] = '\0';
+		slash = strrchr(path, '/');
+		if (slash != NULL) {
+			memcpy(slash + 1, PROGRAM, sizeof PROGRAM);
+			if (access(path, X_OK) == 0)
+				return path;
+		}
+	}
+	return LIBEXEC_PROGRAM;
+}
+
+/* The daemon */
+
+/* A connected socket, or -1 if nobody listens. */
+static int connect_daemon(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd;
+	if (strlen(path) >= sizeof address.sun_path)
+		fail(CODE_IO, "IPAM_SOCKET %s: longer than %zu bytes", path, sizeof address.sun_path - 1);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void make_request(struct buffer *request, const struct buffer *input)
+{
+	static const char *const passed[] = {"CNI_", "IPAM_", "ECS_CNI_"};
+	size_t count = 0;
+	append(request, "ecsq\0\0\0\0\0\0\0\0", HEAD_BYTES + NUMBER_BYTES);
+	for (char **next = environ; *next != NULL; next++) {
+		for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
+			if (!starts_with(*next, passed[i]))
+				continue;
+			append_number(request, strlen(*next));
+			append(request, *next, strlen(*next));
+			count++;
+			break;
+		}
+	}
+	if (input->length > 0)
+		append(request, input->bytes, input->length);
+	if (request->length - HEAD_BYTES > MOST_REQUEST_BYTES)
+		fail(CODE_IO, "network configuration and environment: longer than %d bytes", MOST_REQUEST_BYTES);
+	put_number(request->bytes + 4, request->length - HEAD_BYTES);
+	put_number(request->bytes + HEAD_BYTES, count);
+}
+
+__attribute__((noreturn)) static void lose_answer(const char *why)
+{
+	fail(CODE_TRY_AGAIN, "daemon: the answer was lost, and the request may have been carried out: %s", why);
+}
+
+/* Waits until the socket is ready for `events`, at most until the deadline. */
+static void await_socket(int fd, short events, long long deadline_ms)
+{
+	for (;;) {
+		struct pollfd ready = {.fd = fd, .events = events};
+		long long left_ms = deadline_ms - now_ms();
+		int got = left_ms <= 0 ? 0 : poll(&ready, 1, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+		if (got > 0)
+			return;
+		if (got == 0)
+			lose_answer("the time limit has passed");
+		if (errno != EINTR)
+			lose_answer(strerror(errno));
+	}
+}
+
+/* False if not a single byte could be sent. */
+static bool send_request(int fd, const struct buffer *request, long long deadline_ms)
+{
+	size_t sent = 0;
+	while (sent < request->length) {
+		ssize_t got = send(fd, request->bytes + sent, request->length - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (got > 0)
+			sent += (size_t)got;
+		else if (errno == EAGAIN || errno == EWOULDBLOCK)
+			await_socket(fd, POLLOUT, deadline_ms);
+		else if (errno != EINTR && sent == 0)
+			return false;
+		else if (errno != EINTR)
+			lose_answer(strerror(errno));
+	}
+	return true;
+}
+
+/* Reads the answer, prints it, confirms it, and ends with its exit status. */
+__attribute__((noreturn)) static void take_answer(int fd, long long deadline_ms)
+{
+	struct buffer answer = {0};
+	size_t wanted = HEAD_BYTES, out_length;
+	const char *out;
+	int status;
+	while (answer.length < wanted) {
+		char chunk[65536];
+		size_t left = wanted - answer.length;
+		ssize_t got;
+		await_socket(fd, POLLIN, deadline_ms);
+		got = recv(fd, chunk, left < sizeof chunk ? left : sizeof chunk, MSG_DONTWAIT);
+		if (got == 0)
+			lose_answer("the daemon has closed the connection");
+		if (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+			lose_answer(strerror(errno));
+		if (got > 0)
+			append(&answer, chunk, (size_t)got);
+		if (answer.length == HEAD_BYTES && wanted == HEAD_BYTES) {
+			wanted += get_number(answer.bytes + 4);
+			if (memcmp(answer.bytes, "ecsa", 4) != 0 || wanted > MOST_ANSWER_BYTES)
+				lose_answer("it is not an answer");
+		}
+	}
+	if (answer.length < HEAD_BYTES + 2 * NUMBER_BYTES)
+		lose_answer("it is too short");
+	status = (int)get_number(answer.bytes + HEAD_BYTES);
+	out_length = get_number(answer.bytes + HEAD_BYTES + NUMBER_BYTES);
+	out = answer.bytes + HEAD_BYTES + 2 * NUMBER_BYTES;
+	if (out_length > answer.length - HEAD_BYTES - 2 * NUMBER_BYTES)
+		lose_answer("its parts do not fit");
+	/* stderr is for people: nothing depends on it. */
+	(void)write_all(STDERR_FILENO, out + out_length, answer.length - HEAD_BYTES - 2 * NUMBER_BYTES - out_length);
+	if (!write_all(STDOUT_FILENO, out, out_length))
+		exit(1); /* not confirmed: the daemon takes it back */
+	(void)send(fd, "", 1, MSG_NOSIGNAL);
+	exit(status);
+}
+
+/* The child */
+
+/*
+ * The store's lock, so that of many callers only one child at a time needs its memory: it inherits the lock. Where there
+ * is no lock file yet, the child finds out by itself. At the time limit it is told not to wait any longer.
+ */
+static void take_store_lock(long long limit_ms)
+{
+	char *path, number[16];
+	long long deadline_ms = now_ms() + limit_ms;
+	int fd;
+	if (asprintf(&path, "%s.flock", value_of("IPAM_DB_PATH", DEFAULT_STORE)) < 0)
+		fail(CODE_IO, "out of memory");
+	fd = open(path, O_RDONLY);
+	free(path);
+	if (fd < 0)
+		return;
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+		if (now_ms() >= deadline_ms) {
+			close(fd);
+			set_variable("IPAM_DB_CONNECTION_TIMEOUT", "0s");
+			return;
+		}
+		nanosleep(&pause, NULL);
+	}
+	snprintf(number, sizeof number, "%d", fd);
+	set_variable("ECS_IPAM_LOCK_FD", number);
+}
+
+/* Puts input that was read already back where the child reads it. */
+static void restore_stdin(const struct buffer *input)
+{
+	int fd = memfd_create("stdin", 0);
+	if (fd < 0 || !write_all(fd, input->bytes, input->length) || lseek(fd, 0, SEEK_SET) != 0 ||
+	    dup2(fd, STDIN_FILENO) < 0)
+		fail(CODE_IO, "network configuration: cannot be passed on: %s", strerror(errno));
+	close(fd);
+}
+
+__attribute__((noreturn)) static void execute(char **arguments)
+{
+	const char *program = program_path();
+	clean_environment();
+	arguments[0] = (char *)program;
+	execv(program, arguments);
+	fail(CODE_IO, "%s: cannot be executed: %s", program, strerror(errno));
+}
+
+/* Runs the program as a child and ends as it does; a signal that ends it becomes a CNI error. */
+__attribute__((noreturn)) static void run_child(char **arguments, bool uses_store, long long limit_ms)
+{
+	int state;
+	pid_t child;
+	if (uses_store)
+		take_store_lock(limit_ms);
+	child = fork();
+	if (child < 0)
+		fail(CODE_IO, "cannot start a process: %s", strerror(errno));
+	if (child == 0) {
+		if (chdir("/") != 0)
+			fail(CODE_IO, "/: %s", strerror(errno));
+		execute(arguments);
+	}
+	while (waitpid(child, &state, 0) < 0)
+		if (errno != EINTR)
+			fail(CODE_IO, "cannot wait for the child: %s", strerror(errno));
+	if (WIFEXITED(state))
+		exit(WEXITSTATUS(state));
+	fail(CODE_DAMAGED_STORE, "store %s: the program ended by signal %d (%s) while it used the store: it may be damaged",
+	     value_of("IPAM_DB_PATH", DEFAULT_STORE), WTERMSIG(state), strsignal(WTERMSIG(state)));
+}
+
+int main(int argc, char **argv)
+{
+	struct buffer input = {0}, request = {0};
+	const char *command = value_of("CNI_COMMAND", "");
+	bool is_version = strcmp(command, "VERSION") == 0; /* waits for neither stdin nor store */
+	long long limit_ms, deadline_ms;
+	int fd;
+	unsetenv("ECS_IPAM_LOCK_FD");
+	if (argc > 1 || *command == '\0')
+		execute(argv);
+	make_absolute("IPAM_DB_PATH");
+	make_absolute("ECS_CNI_LOG_FILE");
+	limit_ms = duration_ms(getenv("IPAM_DB_CONNECTION_TIMEOUT"), DEFAULT_LIMIT_MS);
+	fd = connect_daemon(value_of("IPAM_SOCKET", DEFAULT_SOCKET));
+	if (fd < 0)
+		run_child(argv, !is_version, limit_ms);
+	if (!is_version)
+		read_stdin(&input);
+	make_request(&request, &input);
+	deadline_ms = now_ms() + limit_ms + ANSWER_GRACE_MS;
+	if (send_request(fd, &request, deadline_ms))
+		take_answer(fd, deadline_ms);
+	close(fd);
+	restore_stdin(&input);
+	run_child(argv, !is_version, limit_ms);
+}

@@ -1,0 +1,96 @@
+// A store that stays open between transactions: the daemon's. It shares the file with one-shot processes, so each use
+// begins by making sure that the file is still the one that is open.
+
+import { type Stats, statSync } from 'node:fs';
+import type { FileLocks } from './flock.ts';
+import { openLocked } from './guard.ts';
+import { type LmdbStore, lmdbCode } from './lmdb.ts';
+import { type Deadline, releaseLock, takeLock } from './lock.ts';
+import { type ReadTransaction, type Transaction, undoing } from './transaction.ts';
+
+/** Something to do within a transaction. It throws only before its first change, or is undone. */
+export type Work<T> = (transaction: Transaction) => T;
+
+/** How one of many works ended. */
+export type Ending<T> = { value: T } | { error: unknown };
+
+export class ResidentStore {
+  readonly #path: string;
+  readonly #locks: FileLocks;
+  #open: { store: LmdbStore; file: Stats } | undefined;
+
+  constructor(path: string, locks: FileLocks) {
+    this.#path = path;
+    this.#locks = locks;
+  }
+
+  /** Opens the store if it is not open; false if there is none. */
+  async prepare(deadline: Deadline): Promise<boolean> {
+    if (this.#isCurrent()) return true;
+    const lock = await takeLock(deadline, true, this.#locks);
+    try {
+      return (await this.#current(deadline, false)) !== undefined;
+    } finally {
+      releaseLock(lock, this.#locks);
+    }
+  }
+
+  /** Runs `work` on the newest state. The store has been prepared. */
+  read<T>(work: (transaction: ReadTransaction) => T): T {
+    return this.#open!.store.read(work);
+  }
+
+  /**
+   * Runs the works in one transaction, which is on disk when the promise resolves; a work that throws fails alone. For
+   * whoever holds the exclusive lock.
+   *
+   * @returns their endings in order, or undefined if there is no store and `create` is false
+   * @throws what made the whole transaction fail: then none of them has happened
+   */
+  async commit<T>(works: readonly Work<T>[], create: boolean, deadline: Deadline): Promise<Ending<T>[] | undefined> {
+    const store = await this.#current(deadline, create);
+    return store?.commit(transaction =>
+      works.map(work => {
+        try {
+          return { value: undoing(transaction, work) };
+        } catch (error) {
+          if (lmdbCode(error) !== undefined) throw error;
+          return { error: store.explain(error, 'write') };
+        }
+      }),
+    );
+  }
+
+  /** Closes the store, under the lock. It opens again when it is needed. */
+  async close(deadline: Deadline): Promise<void> {
+    if (this.#open === undefined) return;
+    const lock = await takeLock(deadline, true, this.#locks);
+    try {
+      await this.#drop();
+    } finally {
+      releaseLock(lock, this.#locks);
+    }
+  }
+
+  /** Whether the file at the path is the one that is open. */
+  #isCurrent(): boolean {
+    const file = statSync(this.#path, { throwIfNoEntry: false });
+    return this.#open !== undefined && file?.ino === this.#open.file.ino && file.dev === this.#open.file.dev;
+  }
+
+  /** The open store, opened anew if the file was replaced. For whoever holds the exclusive lock. */
+  async #current(deadline: Deadline, create: boolean): Promise<LmdbStore | undefined> {
+    if (!this.#isCurrent()) {
+      await this.#drop();
+      const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks);
+      if (store !== undefined) this.#open = { store, file: statSync(this.#path) };
+    }
+    return this.#open?.store;
+  }
+
+  async #drop(): Promise<void> {
+    const open = this.#open;
+    this.#open = undefined;
+    await open?.store.close();
+  }
+}
