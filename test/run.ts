@@ -3,8 +3,9 @@
 // Usage: node --import tsx test/run.ts [part of a file name ...]
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const testDir = fileURLToPath(new URL('.', import.meta.url));
@@ -20,12 +21,6 @@ interface Outcome {
   seconds: number;
 }
 
-function testFiles(filters: string[]): string[] {
-  return readdirSync(testDir, { recursive: true, encoding: 'utf8' })
-    .filter(file => file.endsWith('.test.ts') && (filters.length === 0 || filters.some(part => file.includes(part))))
-    .sort();
-}
-
 /** No test outlives the runner. */
 const running = new Set<ChildProcess>();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -35,10 +30,28 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-function runFile(file: string): Promise<Outcome> {
+async function startDaemon(): Promise<{ socket: string; process: ChildProcess }> {
+  const socket = join(mkdtempSync(join(tmpdir(), 'ecs-ipam-daemon-')), 'ecs-ipam.sock');
+  const executable = join(testDir, '../dist/bin/ecs-ipamd');
+  const child = spawn(executable, ['serve'], { env: { IPAM_SOCKET: socket }, stdio: ['ignore', 'ignore', 'inherit'] });
+  running.add(child);
+  for (let waits = 0; !existsSync(socket); waits++) {
+    if (waits > 500 || child.exitCode !== null) throw new Error('the daemon does not start');
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  return { socket, process: child };
+}
+
+function testFiles(filters: string[]): string[] {
+  return readdirSync(testDir, { recursive: true, encoding: 'utf8' })
+    .filter(file => file.endsWith('.test.ts') && (filters.length === 0 || filters.some(part => file.includes(part))))
+    .sort();
+}
+
+function runFile({ file, socket }: Job): Promise<Outcome> {
   const startMs = performance.now();
   const child = spawn(process.execPath, ['--import', 'tsx', join(testDir, file)], {
-    env: { ...process.env, FORCE_COLOR: '0' },
+    env: { ...process.env, FORCE_COLOR: '0', ...(socket === undefined ? {} : { ECS_IPAM_TEST_SOCKET: socket }) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
@@ -78,16 +91,29 @@ function runFile(file: string): Promise<Outcome> {
   });
 }
 
-const queue = testFiles(process.argv.slice(2));
+/** The black-box tests run a second time, through launcher and daemon. These need a namespace that the daemon is not in. */
+const ONE_SHOT_ONLY = ['plugin/reboot.test.ts', 'plugin/defaults.test.ts'];
+
+interface Job {
+  file: string;
+  /** Where the daemon listens that the test's calls go through; undefined: one-shot processes. */
+  socket?: string;
+}
+
+const files = testFiles(process.argv.slice(2));
+const throughDaemon = files.filter(file => file.startsWith('plugin/') && !ONE_SHOT_ONLY.includes(file));
+const daemon = throughDaemon.length > 0 ? await startDaemon() : undefined;
+const queue: Job[] = [...files.map(file => ({ file })), ...throughDaemon.map(file => ({ file, ...daemon }))];
 const outcomes: Outcome[] = [];
 await Promise.all(
   Array.from({ length: PARALLEL }, async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const outcome = await runFile(file);
+    for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+      const outcome = await runFile(job);
       outcomes.push(outcome);
       const { passed, failed, skipped, seconds } = outcome;
       console.log(
-        `${failed === 0 ? 'ok  ' : 'FAIL'} ${relative('.', join(testDir, file))}: ` +
+        `${failed === 0 ? 'ok  ' : 'FAIL'} ${relative('.', join(testDir, job.file))}` +
+          `${job.socket === undefined ? '' : ' through the daemon'}: ` +
           `${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds.toFixed(1)} s`,
       );
       for (const line of outcome.output.split('\n')) if (/^(skipped|seed)\b/.test(line)) console.log(`     ${line}`);
@@ -95,6 +121,17 @@ await Promise.all(
     }
   }),
 );
+
+if (daemon !== undefined) {
+  const ending = new Promise(resolve => daemon.process.on('close', resolve));
+  daemon.process.kill('SIGTERM');
+  const status = await ending;
+  rmSync(dirname(daemon.socket), { recursive: true });
+  if (status !== 0) {
+    console.log(`FAIL the daemon ended with status ${status}`);
+    outcomes.push({ file: 'daemon', output: '', passed: 0, failed: 1, skipped: 0, seconds: 0 });
+  }
+}
 
 const sum = (key: 'passed' | 'failed' | 'skipped') => outcomes.reduce((total, outcome) => total + outcome[key], 0);
 const failed = sum('failed') + (outcomes.length === 0 ? 1 : 0);

@@ -16,7 +16,7 @@ const files = (directory: string) =>
 const source = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** Folders of src, and the library's entry, each of which may import from those before it: one direction only. */
-const LAYERS = ['net', 'core', 'store', 'ipam', 'index.ts', 'cni', 'cli', 'bin'];
+const LAYERS = ['net', 'core', 'store', 'ipam', 'index.ts', 'cni', 'daemon', 'cli', 'bin'];
 
 /** What a file imports, with relative paths resolved against the root. */
 function imports(file: string): string[] {
@@ -40,12 +40,16 @@ test('imports go one way through the layers', () => {
 const CONFINED: [RegExp, RegExp, string][] = [
   [/^@assemblyscript\/loader$/, /^src\/core\/wasm\.ts$/, 'one file instantiates the core'],
   [/^lmdb$/, /^src\/store\/lmdb\.ts$/, 'one file knows lmdb-js'],
-  [/store\/lmdb\.ts$/, /^src\/store\/guard\.ts$/, 'nobody opens a store without its lock'],
-  [/store\/(guard|flock-\w+)\.ts$/, /^src\/(store|bin)\//, 'the store is chosen in bin'],
+  [/store\/lmdb\.ts$/, /^src\/store\/(guard|create|resident)\.ts$/, 'nobody opens a store without its lock'],
+  [
+    /store\/(guard|resident|flock-\w+)\.ts$/,
+    /^src\/(store|daemon|bin)\//,
+    'the store is chosen in bin, and kept open by the daemon',
+  ],
   [/store\/memory\.ts$/, /^$/, 'the store in memory is for tests'],
   [/^commander$/, /^src\/cli\//, 'the plugin starts without the command line'],
   [/^bun:/, /^src\/store\/flock-bun\.ts$/, 'all else runs on Node too'],
-  [/^node:/, /^src\/(store|cni|cli|bin)\//, 'addresses, core and rules run anywhere'],
+  [/^node:/, /^src\/(store|cni|daemon|cli|bin)\//, 'addresses, core and rules run anywhere'],
 ];
 
 test('modules stay where they belong', () => {

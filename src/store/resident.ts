@@ -64,6 +64,7 @@ export class ResidentStore {
   /** Closes the store, under the lock. It opens again when it is needed. */
   async close(deadline: Deadline): Promise<void> {
     if (this.#open === undefined) return;
+    if (!this.#isCurrent()) return this.#drop(); // removed or replaced: nobody opens what is open here any more
     const lock = await takeLock(deadline, true, this.#locks);
     try {
       await this.#drop();

@@ -19,6 +19,8 @@ for (const build of BUILDS) {
     [16, (0x20010db8n << 96n) | 77n, 48, 1, (0x20010db8n << 96n) | 1n, (0x20010db80001n << 80n) - 1n, 1n << 80n],
     [16, (0x20010db8n << 96n) | 77n, 127, 0, (0x20010db8n << 96n) | 76n, (0x20010db8n << 96n) | 77n, 2n],
     [16, 5n, 0, 1, 1n, (1n << 128n) - 1n, 1n << 128n],
+    [16, 1n << 127n, 1, 0, 1n << 127n, (1n << 128n) - 1n, 1n << 127n],
+    [16, (1n << 128n) - 9n, 120, 1, (1n << 128n) - 255n, (1n << 128n) - 1n, 256n],
     [10, 5n, 16, 1, 1n, (1n << 64n) - 1n, 1n << 64n],
   ];
   for (const [octets, address, prefixBits, reserve, first, last, size] of SUBNETS) {

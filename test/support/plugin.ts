@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 export const EXECUTABLE = fileURLToPath(new URL('../../dist/bin/ecs-ipam', import.meta.url));
 
+/** Where the daemon listens that the runner has started for this pass; without one, nobody listens there. */
+export const DAEMON_SOCKET = process.env.ECS_IPAM_TEST_SOCKET ?? '/nonexistent/ecs-ipam.sock';
+
 export interface Run {
   status: number | null;
   signal: NodeJS.Signals | null;
@@ -47,7 +50,7 @@ export function run({ env = {}, stdin = '', args = [], command = EXECUTABLE }: R
   const defined = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const startMs = performance.now();
   const child = spawn(command, args, {
-    env: { PATH: process.env.PATH, ...Object.fromEntries(defined) },
+    env: { PATH: process.env.PATH, IPAM_SOCKET: DAEMON_SOCKET, ...Object.fromEntries(defined) },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let stdout = '';

@@ -15,6 +15,7 @@ const REQUIREMENTS = {
   flock: { met: () => onPath('flock'), remedy: 'apt-get install util-linux' },
   unshare: { met: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   cniPlugins: { met: () => existsSync('/usr/lib/cni/bridge'), remedy: 'apt-get install containernetworking-plugins' },
+  chromium: { met: () => existsSync('/usr/bin/chromium'), remedy: 'apt-get install chromium' },
 } as const;
 
 export type Requirement = keyof typeof REQUIREMENTS;
