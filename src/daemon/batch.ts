@@ -27,7 +27,9 @@ export class Batch {
     this.#locks = locks;
   }
 
-  /** Runs `work` in the next transaction. Resolves when that is on disk; rejects, if `work` throws or at the deadline. */
+  /**
+   * Runs `work` in the next transaction. Resolves when that is on disk; rejects, if `work` throws or at the deadline.
+   */
   write<T>(work: Work<T>, creates: boolean, deadline: Deadline): Promise<T> {
     return new Promise((resolve, reject) => {
       const end = (ending: Ending<unknown>) => ('error' in ending ? reject(ending.error) : resolve(ending.value as T));

@@ -150,7 +150,9 @@ async function removeStaleSocket(path: string): Promise<void> {
   rmSync(path);
 }
 
-/** The request, or undefined if the caller goes before it is whole. Throws for what is none, and past the time limit. */
+/**
+ * The request, or undefined if the caller goes before it is whole. Throws for what is none, and past the time limit.
+ */
 function receive(socket: Socket): Promise<RequestFrame | undefined> {
   return new Promise((resolve, reject) => {
     let chunks: Uint8Array[] = [];

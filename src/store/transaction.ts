@@ -24,8 +24,8 @@ export interface Store {
   /** Runs `work` on one state of the store. */
   read<T>(work: (transaction: ReadTransaction) => T): T;
   /**
-   * Runs `work` and commits what it changed, durably, before the promise resolves. If `work` throws, which it may do only
-   * before its first change, or the commit fails, nothing has changed and the promise is rejected.
+   * Runs `work` and commits what it changed, durably, before the promise resolves. If `work` throws, which it may do
+   * only before its first change, or the commit fails, nothing has changed and the promise is rejected.
    */
   write<T>(work: (transaction: Transaction) => T): Promise<T>;
   close(): Promise<void>;

@@ -1,5 +1,5 @@
-// The class Tree over nodes that a Map keeps: random histories, with a new Tree at random moments, which knows only what
-// the changes have left in the Map.
+// The class Tree over nodes that a Map keeps: random histories, with a new Tree at random moments, which knows only
+// what the changes have left in the Map.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
