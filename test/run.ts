@@ -91,7 +91,9 @@ function runFile({ file, socket }: Job): Promise<Outcome> {
   });
 }
 
-/** The black-box tests run a second time, through launcher and daemon. These need a namespace that the daemon is not in. */
+/**
+ * The black-box tests run a second time, through launcher and daemon. These need a namespace that the daemon is not in.
+ */
 const ONE_SHOT_ONLY = ['plugin/reboot.test.ts', 'plugin/defaults.test.ts'];
 
 interface Job {

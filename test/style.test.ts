@@ -48,7 +48,7 @@ const CONFINED: [RegExp, RegExp, string][] = [
   ],
   [/store\/memory\.ts$/, /^$/, 'the store in memory is for tests'],
   [/^commander$/, /^src\/cli\//, 'the plugin starts without the command line'],
-  [/^bun:/, /^src\/store\/flock-bun\.ts$/, 'all else runs on Node too'],
+  [/^bun:/, /^src\/(store\/flock|bin\/notify)-bun\.ts$/, 'all else runs on Node too'],
   [/^node:/, /^src\/(store|cni|daemon|cli|bin)\//, 'addresses, core and rules run anywhere'],
 ];
 
