@@ -58,7 +58,7 @@ export function setSubnet(prefixBits: u32, reserve: u32): void {
   pool.setSubnet(readHi(A), readLo(A), prefixBits, reserve);
 }
 
-/** Narrows the pool to A..B, both included. Exclusions stay. */
+/** The pool is A..B, both included, whatever the subnet. Exclusions stay. */
 export function setRange(): void {
   pool.setRange(readHi(A), readLo(A), readHi(B), readLo(B));
 }

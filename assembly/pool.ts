@@ -92,7 +92,7 @@ export function find(): Status {
 
 /**
  * Takes the next free index behind the cursor, as `find`, `markFree` and `setCursor` do together, and leaves it in the
- * cursor. A leaf is filled bit after bit, so mostly the next index lies in the leaf of the last: that way has to be fast.
+ * cursor. A leaf is filled bit after bit: mostly the next index lies in the leaf of the last, and that way is fast.
  */
 export function acquire(): Status {
   if (acquireNear()) return Status.OK;

@@ -8,7 +8,7 @@ import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { openStore, requireCreatable, type StoreLocation } from '../store/guard.ts';
+import { openStore, requireWritable, type StoreLocation } from '../store/guard.ts';
 import { readStdin, write } from './stdio.ts';
 
 /** What differs between the hosts that run us. */
@@ -30,7 +30,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   const shared = {
     sha256: host.sha256,
     bootId: readBootId,
-    requireCreatable: ({ path }: StoreLocation) => requireCreatable(path),
+    requireWritable: ({ path }: StoreLocation) => requireWritable(path),
   };
   const services: Services = {
     ...shared,

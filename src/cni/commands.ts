@@ -21,8 +21,8 @@ export interface Services {
   bootId(): string;
   /** Opens the store under its lock; undefined if there is none and `access` does not make one. */
   openStore(location: StoreLocation, access: 'read' | 'write' | 'create'): Promise<Store | undefined>;
-  /** Throws if a store that does not exist could not be made. */
-  requireCreatable(location: StoreLocation): void;
+  /** Throws if the store could not be written to, or made where there is none. */
+  requireWritable(location: StoreLocation): void;
 }
 
 export type StoreLocation = ReturnType<typeof parseStoreLocation>;
@@ -186,8 +186,8 @@ async function collectGarbage({ config, location }: Request, services: Services)
 
 async function status({ config, location }: Request, services: Services): Promise<Outcome> {
   try {
+    services.requireWritable(location);
     const store = await services.openStore(location, 'read');
-    if (store === undefined) services.requireCreatable(location);
     await reading(store, services, ledger => checkReady(ledger, config.pools, message => services.log.warn(message)));
   } catch (error) {
     const cniError = toCniError(error);

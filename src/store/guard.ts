@@ -106,11 +106,11 @@ function resolveLinks(path: string): string {
   }
 }
 
-/** @throws StoreError 'io' if a store at this path could not be made */
-export function requireCreatable(path: string): void {
-  let directory = dirname(path);
-  while (!existsSync(directory)) directory = dirname(directory);
-  translated(path, () => accessSync(directory, constants.W_OK | constants.X_OK));
+/** @throws StoreError 'io' if the store could not be written to, or, where there is none, could not be made */
+export function requireWritable(path: string): void {
+  let nearest = path;
+  while (!existsSync(nearest)) nearest = dirname(nearest);
+  translated(path, () => accessSync(nearest, constants.W_OK));
 }
 
 const withClose = (store: Store, close: () => Promise<void>): Store => ({
