@@ -143,8 +143,10 @@ testWith(
         );
         assert.equal(wrong, [], `HOME ${home}: opened or executed`);
         const ran = traced.calls.filter(({ name }) => /^execve(at)?$/.test(name)).slice(1);
+        // The launcher runs the executable beside it, and nothing else is run by either.
+        const others = ran.filter(({ strings }) => strings[0] !== join(dirname(EXECUTABLE), 'ecs-ipamd'));
         assert.equal(
-          ran.map(({ args }) => args.slice(0, 200)),
+          others.map(({ args }) => args.slice(0, 200)),
           [],
           'programs executed',
         );
