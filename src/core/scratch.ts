@@ -47,6 +47,27 @@ export class Scratch {
     bytes.fill(0, field + index.length, field + INDEX_BYTES);
   }
 
+  /** Writes all 16 bytes of A, big-endian, into `target` at `offset`. Written out, as a loop takes four times as long. */
+  copyA(target: Uint8Array, offset: number): void {
+    const { bytes } = this;
+    target[offset + 0] = bytes[15]!;
+    target[offset + 1] = bytes[14]!;
+    target[offset + 2] = bytes[13]!;
+    target[offset + 3] = bytes[12]!;
+    target[offset + 4] = bytes[11]!;
+    target[offset + 5] = bytes[10]!;
+    target[offset + 6] = bytes[9]!;
+    target[offset + 7] = bytes[8]!;
+    target[offset + 8] = bytes[7]!;
+    target[offset + 9] = bytes[6]!;
+    target[offset + 10] = bytes[5]!;
+    target[offset + 11] = bytes[4]!;
+    target[offset + 12] = bytes[3]!;
+    target[offset + 13] = bytes[2]!;
+    target[offset + 14] = bytes[1]!;
+    target[offset + 15] = bytes[0]!;
+  }
+
   /** The lowest `length` bytes of the index at `field`, big-endian. */
   readIndex(field: number, length: number): Uint8Array {
     return this.bytes.slice(field, field + length).reverse();

@@ -2,7 +2,7 @@
 
 import { A, B, BITS, INDEX_BYTES, KEY, NODE_BYTES, OK, Scratch } from '../core/scratch.ts';
 import { type CoreExports, instantiateCore } from '../core/wasm.ts';
-import { parseAddress } from '../net/address.ts';
+import { IPV4_BYTES, IPV6_BYTES, parseAddress } from '../net/address.ts';
 import { contains, firstAddress, lastAddress, parsePrefix } from '../net/prefix.ts';
 import { checkShape, named } from './option.ts';
 import { damaged, decodeSnapshot, encodeSnapshot, type SnapshotNode } from './snapshot.ts';
@@ -52,6 +52,7 @@ export class AddressPool {
   /** The core's, without the way through its exports: it is called most. */
   readonly #acquire: () => number;
   readonly #scratch: Scratch;
+  readonly #addressBytes: number;
   readonly #unit: Unit;
   readonly #subnet: Subnet;
   readonly #options: AddressPoolOptions;
@@ -77,6 +78,7 @@ export class AddressPool {
     this.#unit = new Unit(this.#subnet.family, unitBits ?? longest);
     this.#core = instantiateCore();
     this.#acquire = this.#core.acquire;
+    this.#addressBytes = this.#unit.addressBytes;
     this.#scratch = new Scratch(this.#core);
     this.#core.configure(this.#unit.indexBytes, 0);
     this.#scratch.writeIndex(A, this.#unit.toIndex(this.#subnet.network));
@@ -152,18 +154,19 @@ export class AddressPool {
    * @throws RangeError if it does not fit into `bytes`
    */
   acquireInto(bytes: Uint8Array, offset = 0): boolean {
-    const unit = this.#unit;
-    const length = unit.addressBytes;
+    const length = this.#addressBytes;
     if (!(Number.isInteger(offset) && offset >= 0 && offset + length <= bytes.length)) {
       throw new RangeError(`offset ${offset}: ${length} bytes do not fit into ${bytes.length} from there`);
     }
     if (this.#acquire() !== OK) return false;
     this.#usedSmall++;
-    if (unit.isAddress) {
+    if (this.#unit.bits === IPV6_BYTES * 8) {
+      this.#scratch.copyA(bytes, offset);
+    } else if (this.#unit.isAddress) {
       const scratch = this.#scratch.bytes;
-      for (let i = 0; i < length; i++) bytes[offset + i] = scratch[A + length - 1 - i]!;
+      for (let i = 0; i < IPV4_BYTES; i++) bytes[offset + i] = scratch[A + IPV4_BYTES - 1 - i]!;
     } else {
-      unit.writeAddress(this.#scratch.readIndex(A, unit.indexBytes), bytes, offset);
+      this.#unit.writeAddress(this.#scratch.readIndex(A, this.#unit.indexBytes), bytes, offset);
     }
     return true;
   }
