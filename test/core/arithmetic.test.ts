@@ -3,9 +3,9 @@
 import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Random, seed } from '../support/random.ts';
 import { hex } from './support/core.ts';
 import { compileParts, type PART_OPTIONS, type Parts } from './support/parts.ts';
-import { Random, seed } from './support/seed.ts';
 
 const BOUNDARIES = [0, 1, 63, 64, 65, 127, 128];
 const SIZE = 1n << 128n;

@@ -3,11 +3,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Random } from '../support/random.ts';
 import { Model } from './model.ts';
 import { BUILDS, type Build, Core, hex, larger, type Run, smaller } from './support/core.ts';
 import { HostedTree, Rows } from './support/hosted.ts';
 import { checkNodes } from './support/invariants.ts';
-import { Random } from './support/seed.ts';
 
 interface Case {
   reason: string;

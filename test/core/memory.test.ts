@@ -2,11 +2,11 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Random } from '../support/random.ts';
 import { Model } from './model.ts';
 import { BUILDS, Core, hex } from './support/core.ts';
 import { HostedTree, Rows } from './support/hosted.ts';
 import { checkNodes } from './support/invariants.ts';
-import { Random } from './support/seed.ts';
 
 const PAGE_BYTES = 65_536;
 const NODE_BYTES = 64; // at most, all included

@@ -2,7 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Random } from '../core/support/seed.ts';
+import { Random } from '../support/random.ts';
 import { DONE, FUNCTIONS, Host, HostedHost, NO_MORE, NOT, RESERVE_FIRST, RESERVE_LAST } from './support/abi.ts';
 
 const test = suite('abi');

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { AddressPool, type AddressPoolOptions } from '../../src/index.ts';
-import { seed } from '../core/support/seed.ts';
+import { seed } from '../support/random.ts';
 import { suitesOfBuilds } from './support/builds.ts';
 import { CASES } from './support/options.ts';
 import { acquireAll, addressOf, numberOf, runsText } from './support/text.ts';

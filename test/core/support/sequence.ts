@@ -1,10 +1,10 @@
 // One random sequence of calls of a core and of its model, step by step.
 
 import * as assert from 'uvu/assert';
+import { Random } from '../../support/random.ts';
 import { Model, type ModelOptions } from '../model.ts';
 import { type Build, Core, contains, hex, hexRun, larger, type Run, smaller } from './core.ts';
 import { checkNodes } from './invariants.ts';
-import { Random } from './seed.ts';
 
 export interface SequenceOptions extends ModelOptions {
   /** The subnet, and what it reserves. */

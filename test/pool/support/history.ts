@@ -3,7 +3,7 @@
 import * as assert from 'uvu/assert';
 import { AddressPool } from '../../../src/index.ts';
 import type { Run } from '../../core/support/core.ts';
-import { Random } from '../../core/support/seed.ts';
+import { Random } from '../../support/random.ts';
 import { checkTree } from './invariants.ts';
 import { poolWithCore, type RawCore } from './raw.ts';
 import { type Kind, randomSetting, type Setting } from './setting.ts';

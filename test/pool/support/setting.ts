@@ -2,7 +2,7 @@
 
 import type { AddressPoolOptions } from '../../../src/index.ts';
 import { larger, type Run, smaller } from '../../core/support/core.ts';
-import type { Random } from '../../core/support/seed.ts';
+import type { Random } from '../../support/random.ts';
 import { PoolModel } from './model.ts';
 import { addressOf } from './text.ts';
 
