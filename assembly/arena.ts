@@ -49,9 +49,11 @@ let slotsStart: usize = 0;
 let slotCount: u32 = 0;
 let presentCount: u32 = 0;
 let dirtyHead: u32 = 0;
-let hosted: bool = false;
+/** Whether the nodes are kept by the host. */
+export let hosted: bool = false;
 let generation: u32 = 0;
 
+/** The leaf that `keptLeaf` knows; ABSENT once the nodes have moved. */
 let kept: usize = ABSENT;
 let keptHi: u64 = 0;
 let keptLo: u64 = 0;

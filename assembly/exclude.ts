@@ -13,7 +13,7 @@ const RANGE_BYTES: usize = 4 * 8; // first and last, two halves each
 
 let count: u32 = 0;
 
-/** The two ends of the range that `seek` or `rangeAfter` stopped at. */
+/** The two ends of the range that `seekExclusion` stopped at. */
 export let firstHi: u64 = 0;
 export let firstLo: u64 = 0;
 export let lastHi: u64 = 0;

@@ -24,6 +24,7 @@ import {
   createNode,
   dropNode,
   getNode,
+  hosted,
   levelOf,
   resetArena,
   touchNode,
@@ -57,11 +58,10 @@ export let foundHi: u64 = 0;
 export let foundLo: u64 = 0;
 
 let levels: u32 = 4;
-let hosted: bool = false;
+let coveringLevel: u32 = 0;
 
 export function resetTree(octets: u32, isHosted: bool): void {
   levels = octets;
-  hosted = isHosted;
   resetArena(isHosted);
 }
 
@@ -84,6 +84,14 @@ function createAbove(level: u32, hi: u64, lo: u64, used: bool): usize {
   return createNode(level, shrHi(hi, shift), shrLo(hi, lo, shift), used);
 }
 
+/** The nearest node above an index that exists: its level in `coveringLevel`. ABSENT if there is none, or UNKNOWN. */
+function coveringNode(hi: u64, lo: u64): usize {
+  coveringLevel = 0;
+  let node = nodeAbove(0, hi, lo);
+  while (node == ABSENT && ++coveringLevel < levels) node = nodeAbove(coveringLevel, hi, lo);
+  return node;
+}
+
 /** The index's node at `level`, replaced by its child number `bit` and zeros below: the first index of that child. */
 function foundChild(level: u32, hi: u64, lo: u64, bit: u32): void {
   const shift = level * 8;
@@ -93,9 +101,8 @@ function foundChild(level: u32, hi: u64, lo: u64, bit: u32): void {
 
 /** First free index at or after (hi, lo), in the whole index space. */
 export function nextFree(hi: u64, lo: u64): Status {
-  let level: u32 = 0;
-  let node = nodeAbove(0, hi, lo);
-  while (node == ABSENT && ++level < levels) node = nodeAbove(level, hi, lo);
+  let node = coveringNode(hi, lo);
+  let level = coveringLevel;
   if (node == UNKNOWN) return Status.NEED;
   if (node == ABSENT) return found(hi, lo); // no covering node
 
@@ -138,11 +145,9 @@ function found(hi: u64, lo: u64): Status {
 @inline
 function markable(hi: u64, lo: u64): bool {
   if (!hosted) return true;
-  let level: u32 = 0;
-  let node = nodeAbove(0, hi, lo);
-  if (node == ABSENT) {
-    while (node == ABSENT && ++level < levels) node = nodeAbove(level, hi, lo);
-  } else {
+  let node = coveringNode(hi, lo);
+  let level = coveringLevel;
+  if (level == 0) {
     while (node > UNKNOWN && usedCount(node) == CHILDREN - 1 && ++level < levels) node = nodeAbove(level, hi, lo);
   }
   return node != UNKNOWN;
@@ -150,11 +155,9 @@ function markable(hi: u64, lo: u64): bool {
 
 /** OK: the index is free. NO: it is used. Either way what mark or clear of it would change is known. */
 export function test(hi: u64, lo: u64): Status {
-  let level: u32 = 0;
-  let node = nodeAbove(0, hi, lo);
-  while (node == ABSENT && ++level < levels) node = nodeAbove(level, hi, lo);
+  const node = coveringNode(hi, lo);
   if (node == UNKNOWN) return Status.NEED;
-  if (node != ABSENT && isUsed(node, octetOf(hi, lo, level))) return Status.NO;
+  if (node != ABSENT && isUsed(node, octetOf(hi, lo, coveringLevel))) return Status.NO;
   return markable(hi, lo) ? Status.OK : Status.NEED;
 }
 

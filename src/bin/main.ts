@@ -8,7 +8,8 @@ import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { openStore, requireWritable, type StoreLocation } from '../store/guard.ts';
+import { openStore, requireWritable } from '../store/guard.ts';
+import type { StoreLocation } from '../store/transaction.ts';
 import { readStdin, write } from './stdio.ts';
 
 /** What differs between the hosts that run us. */

@@ -5,7 +5,7 @@ import { Daemon, type DaemonOptions } from '../daemon/server.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { write } from './stdio.ts';
 
-export const DEFAULT_SOCKET_PATH = '/run/ecs-ipam/ecs-ipam.sock';
+const DEFAULT_SOCKET_PATH = '/run/ecs-ipam/ecs-ipam.sock';
 
 /** The first descriptor that systemd passes (sd_listen_fds(3)). */
 const LISTEN_FDS_START = 3;

@@ -5,7 +5,7 @@ import { collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
 import { describeHolder, type Holder, type Lease } from '../store/lease.ts';
-import { NOTHING, type Store } from '../store/transaction.ts';
+import { type Access, NOTHING, type Store, type StoreLocation } from '../store/transaction.ts';
 import { type Document, decodeConfig, type NetworkConfig, parseConfig, requireCommandVersion } from './config.ts';
 import { type Env, parseAttachment, parseCommand, parseStoreLocation, requireVariables } from './environment.ts';
 import { CniError, ErrorCode, toCniError } from './error.ts';
@@ -20,12 +20,10 @@ export interface Services {
   /** The kernel's boot id; empty if it tells none. */
   bootId(): string;
   /** Opens the store under its lock; undefined if there is none and `access` does not make one. */
-  openStore(location: StoreLocation, access: 'read' | 'write' | 'create'): Promise<Store | undefined>;
+  openStore(location: StoreLocation, access: Access): Promise<Store | undefined>;
   /** Throws if the store could not be written to, or made where there is none. */
   requireWritable(location: StoreLocation): void;
 }
-
-export type StoreLocation = ReturnType<typeof parseStoreLocation>;
 
 /** What a command has done. */
 export interface Outcome {
@@ -75,7 +73,7 @@ async function readAll(readStdin: () => Promise<Uint8Array>): Promise<Uint8Array
   }
 }
 
-export const formatVersions = (): string =>
+const formatVersions = (): string =>
   JSON.stringify({ cniVersion: NEWEST_VERSION, supportedVersions: SUPPORTED_VERSIONS });
 
 function parseRequest(

@@ -5,7 +5,7 @@ import { reservedAs } from '../ipam/allocator.ts';
 import type { Attachment } from '../ipam/collect.ts';
 import { Subnet } from '../ipam/subnet.ts';
 import { type Family, familyOf, formatAddress, parseAddress, sameAddress } from '../net/address.ts';
-import { formatPrefix, type Prefix, parsePrefix } from '../net/prefix.ts';
+import { formatPrefix, type Prefix, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { MAX_ID_BYTES } from '../store/lease.ts';
 import { isIdentifier } from './environment.ts';
 import { CniError, ErrorCode, invalidConfiguration } from './error.ts';
@@ -198,9 +198,7 @@ interface Wanted {
 
 /** An address with or without a length. */
 function parseHost(key: string, text: string): { address: Uint8Array; bits: number | undefined } {
-  return located(key, () =>
-    text.includes('/') ? parsePrefix(text) : { address: parseAddress(text), bits: undefined },
-  );
+  return located(key, () => parseAddressOrPrefix(text));
 }
 
 function parseWanted({ key, text }: { key: string; text: string }): Wanted {

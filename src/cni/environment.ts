@@ -1,5 +1,6 @@
 // The environment of a plugin call (CNI specification, section "Parameters").
 
+import type { StoreLocation } from '../store/transaction.ts';
 import { parseDurationMs } from './duration.ts';
 import { CniError, ErrorCode } from './error.ts';
 import { type CniVersion, COMMANDS, type Command, isAtLeast } from './version.ts';
@@ -99,7 +100,7 @@ function parseArgs(text: string): string[] {
 }
 
 /** Where the store is, and how long to wait for it. */
-export function parseStoreLocation(env: Env): { path: string; timeoutMs: number; goStorePath: string | undefined } {
+export function parseStoreLocation(env: Env): StoreLocation {
   const path = env.IPAM_DB_PATH?.trim() ? env.IPAM_DB_PATH : undefined;
   const timeout = env.IPAM_DB_CONNECTION_TIMEOUT?.trim() ? env.IPAM_DB_CONNECTION_TIMEOUT : undefined;
   const timeoutMs = timeout === undefined ? DEFAULT_TIMEOUT_MS : parseDurationMs(timeout);

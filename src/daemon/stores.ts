@@ -1,10 +1,10 @@
 // The stores that a daemon has open, by path. A request names its own, as a one-shot process would.
 
 import type { FileLocks } from '../store/flock.ts';
-import { type Access, findStore, type StoreLocation } from '../store/guard.ts';
+import { findStore } from '../store/guard.ts';
 import { deadlineOf } from '../store/lock.ts';
 import { ResidentStore } from '../store/resident.ts';
-import type { Store } from '../store/transaction.ts';
+import type { Access, Store, StoreLocation } from '../store/transaction.ts';
 import { Batch } from './batch.ts';
 
 interface Entry {

@@ -6,6 +6,7 @@
 import { familyOf, formatAddress, sameAddress } from '../net/address.ts';
 import { StoreError } from '../store/error.ts';
 import { describeHolder, type Holder, type Lease, ownerKey } from '../store/lease.ts';
+import type { PoolRecord } from '../store/records.ts';
 import { AllocationError } from './error.ts';
 import { Forest } from './forest.ts';
 import type { Ledger, ReadLedger } from './ledger.ts';
@@ -35,6 +36,8 @@ interface PoolPlan {
   /** Leases of the owner from before a reboot. */
   replaced: Lease[];
   reservesGateway: boolean;
+  /** The pool's state before. */
+  pool: PoolRecord;
   address: Uint8Array;
 }
 
@@ -82,8 +85,10 @@ function planPool(
   const gatewayLease = gateway && ledger.lease(gateway);
   if (gatewayLease?.kind === 'container' && !isReplaced(gatewayLease.address)) throw gatewayInUse(subnet, gatewayLease);
 
+  const pool = ledger.pool(subnet);
   const plan = {
     request,
+    pool,
     replaced: inSubnet,
     reservesGateway: gateway !== undefined && gatewayLease?.kind !== 'gateway',
   };
@@ -95,7 +100,7 @@ function planPool(
     return { ...plan, address: requested };
   }
 
-  const free = findFree(ledger, forest, request, surroundings);
+  const free = findFree(ledger, forest, request, pool, surroundings);
   // A full pool whose owner comes back after a reboot still has what that owner held.
   const own = inSubnet.map(lease => lease.address).find(address => reservedAs(request, address) === undefined);
   const address = free ?? own;
@@ -107,7 +112,7 @@ function applyPool(
   ledger: Ledger,
   forest: Forest,
   holder: Holder,
-  { request: { subnet, gateway }, replaced, reservesGateway, address }: PoolPlan,
+  { request: { subnet, gateway }, replaced, reservesGateway, pool: { gateways }, address }: PoolPlan,
   given: Pick<Lease, 'bootId' | 'timeMs'>,
   warn: (message: string) => void,
 ): Lease {
@@ -127,7 +132,6 @@ function applyPool(
   const lease: Lease = { ...base, ...holder, address, kind: 'container' };
   ledger.putLease(lease);
   tree.mark(address);
-  const { gateways } = ledger.pool(subnet);
   const isKnown = gateway === undefined || gateways.some(known => sameAddress(known, gateway));
   ledger.putPool(subnet, { cursor: address, gateways: isKnown ? gateways : [...gateways, gateway] });
   return lease;
@@ -147,12 +151,12 @@ function findFree(
   ledger: ReadLedger,
   forest: Forest,
   { subnet, gateway }: PoolRequest,
+  { cursor }: PoolRecord,
   { warn }: Pick<Surroundings, 'warn'>,
 ): Uint8Array | undefined {
   const tree = forest.tree(subnet.family);
   tree.setSubnet(subnet.network, subnet.bits, subnet.reserve);
   if (gateway !== undefined) tree.exclude(gateway, gateway);
-  const { cursor } = ledger.pool(subnet);
   if (cursor !== undefined) tree.setCursor(cursor);
   for (let rebuilds = 0; rebuilds <= MAX_REBUILDS; rebuilds++) {
     const address = tree.find();
@@ -261,7 +265,8 @@ export function checkReady(
   for (const request of requests) {
     const gatewayLease = request.gateway && ledger.lease(request.gateway);
     if (gatewayLease?.kind === 'container') throw gatewayInUse(request.subnet, gatewayLease);
-    if (findFree(ledger, forest, request, { warn }) === undefined) throw exhausted(ledger, request);
+    const pool = ledger.pool(request.subnet);
+    if (findFree(ledger, forest, request, pool, { warn }) === undefined) throw exhausted(ledger, request);
   }
 }
 

@@ -2,8 +2,8 @@
 
 import { A, B, BITS, INDEX_BYTES, KEY, NODE_BYTES, OK, Scratch } from '../core/scratch.ts';
 import { type CoreExports, instantiateCore } from '../core/wasm.ts';
-import { IPV4_BYTES, IPV6_BYTES, parseAddress } from '../net/address.ts';
-import { contains, firstAddress, lastAddress, parsePrefix } from '../net/prefix.ts';
+import { addressBits, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { contains, firstAddress, lastAddress, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { checkShape, named } from './option.ts';
 import { damaged, decodeSnapshot, encodeSnapshot, type SnapshotNode } from './snapshot.ts';
 import { Subnet } from './subnet.ts';
@@ -104,15 +104,13 @@ export class AddressPool {
     if (gateway === undefined) return;
     if (hasUnit)
       throw new RangeError(`gateway ${gateway}: a pool with a unit has none; exclude names what to leave out`);
-    this.#exclude(this.#parseOption('gateway', gateway), this.#parseOption('gateway', gateway));
+    const index = this.#parseOption('gateway', gateway);
+    this.#exclude(index, index);
   }
 
   #applyExclusion(text: string): void {
-    const prefix = named('exclude', () => {
-      if (text.includes('/')) return parsePrefix(text);
-      const address = parseAddress(text);
-      return { address, bits: address.length * 8 };
-    });
+    const { address, bits = addressBits(address) } = named('exclude', () => parseAddressOrPrefix(text));
+    const prefix = { address, bits };
     const [first, last] = [firstAddress(prefix), lastAddress(prefix)];
     const meets = contains(this.#subnet.prefix, first) || contains(prefix, this.#subnet.network);
     if (!meets) throw new RangeError(`exclude ${text}: lies outside ${this.#subnet}`);
@@ -185,15 +183,15 @@ export class AddressPool {
     if (wanted < 0n) throw new RangeError(`count ${count}: negative`);
     // Behind the cursor to the end, then from the beginning: what the first round took, the second passes over.
     const cursor = this.#cursor();
+    const before = this.#usedLarge;
     const runs = this.#takeRuns(cursor && successor(cursor), wanted);
-    const taken = runs.reduce((sum, run) => sum + lengthOf(run), 0n);
-    if (taken < wanted) runs.push(...this.#takeRuns(undefined, wanted - taken));
+    const left = wanted - (this.#usedLarge - before);
+    if (left > 0n) runs.push(...this.#takeRuns(undefined, left));
     const last = runs.at(-1)?.last;
     if (last !== undefined) {
       this.#scratch.writeIndex(A, last);
       this.#core.setCursor();
     }
-    this.#usedLarge += runs.reduce((sum, run) => sum + lengthOf(run), 0n);
     return joinEnds(runs).map(run => this.#formatRun(run));
   }
 
@@ -222,6 +220,7 @@ export class AddressPool {
       this.#scratch.writeIndex(B, last);
       this.#core.markRun();
     }
+    this.#usedLarge += most - left;
     return runs;
   }
 

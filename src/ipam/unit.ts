@@ -1,8 +1,8 @@
 // What a pool hands out: single addresses, or prefixes of one length. Each has a number, its index in the core: an
 // address its value, a prefix the value of its leading bits.
 
-import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, parseAddress } from '../net/address.ts';
-import { firstAddress, parsePrefix } from '../net/prefix.ts';
+import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { firstAddress, parseAddressOrPrefix } from '../net/prefix.ts';
 
 export class Unit {
   readonly family: Family;
@@ -67,7 +67,7 @@ export class Unit {
    * @throws SyntaxError for what is no address or prefix, RangeError for another family or length
    */
   parse(text: string): Uint8Array {
-    const { address, bits } = text.includes('/') ? parsePrefix(text) : { address: parseAddress(text), bits: this.bits };
+    const { address, bits = this.bits } = parseAddressOrPrefix(text);
     if (address.length !== this.addressBytes) throw new RangeError(`${text}: is not IPv${this.family}`);
     if (bits !== this.bits) throw new RangeError(`${text}: the pool hands out /${this.bits}`);
     if (!this.isAddress && formatAddress(firstAddress({ address, bits })) !== formatAddress(address)) {

@@ -30,6 +30,15 @@ export function parsePrefix(text: string): Prefix {
   return { address, bits };
 }
 
+/**
+ * Reads an address with or without a length.
+ *
+ * @throws SyntaxError that quotes the text
+ */
+export function parseAddressOrPrefix(text: string): { address: Uint8Array; bits: number | undefined } {
+  return text.includes('/') ? parsePrefix(text) : { address: parseAddress(text), bits: undefined };
+}
+
 export function formatPrefix({ address, bits }: Prefix): string {
   return `${formatAddress(address)}/${bits}`;
 }

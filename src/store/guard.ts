@@ -16,23 +16,7 @@ import { inspectStore, isBoltFile, probeStore } from './inspect.ts';
 import { LmdbStore } from './lmdb.ts';
 import { type Deadline, deadlineOf, releaseLock, takeLock, waitForWriter } from './lock.ts';
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
-import type { Store } from './transaction.ts';
-
-export interface StoreLocation {
-  path: string;
-  /** How long to wait for the lock before code 11. */
-  timeoutMs: number;
-  /** The Go plugin's file that may lie beside a missing store: its leases would be given out again. */
-  goStorePath?: string | undefined;
-}
-
-export type Access =
-  /** Opened read-only; undefined if there is no store. */
-  | 'read'
-  /** Opened for writing; undefined if there is no store. */
-  | 'write'
-  /** Opened for writing; made if there is none. */
-  | 'create';
+import type { Access, Store, StoreLocation } from './transaction.ts';
 
 /**
  * Opens the store under its lock. The caller closes it, which for a writer releases the lock.

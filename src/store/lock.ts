@@ -17,10 +17,6 @@ export const deadlineOf = (path: string, timeoutMs: number): Deadline => ({
   atMs: performance.now() + timeoutMs,
 });
 
-export function lockedTooLong({ path, timeoutMs }: Deadline, what: string): StoreError {
-  return new StoreError('locked', `store ${path}: ${what}, for longer than ${timeoutMs / 1000} s`);
-}
-
 const FIRST_WAIT_MS = 1;
 const LONGEST_WAIT_MS = 12;
 
@@ -35,7 +31,7 @@ export async function takeLock(deadline: Deadline, exclusive: boolean, locks: Fi
   const openLock = () => translated(deadline.path, () => openSync(path, 'a', 0o600));
   let fd = openLock();
   try {
-    await poll(deadline, IS_LOCKED, () => {
+    await poll(deadline, 'is locked by another process', () => {
       if (!locks.tryFlock(fd, exclusive)) return false;
       if (isSameFile(fd, path)) return true;
       // Somebody has removed the lock file (and with it, most likely, the store): this lock would exclude nobody.
@@ -78,8 +74,6 @@ export async function waitForWriter(deadline: Deadline, locks: FileLocks): Promi
   }
 }
 
-export const IS_LOCKED = 'is locked by another process';
-
 /**
  * Attempts until it succeeds.
  *
@@ -88,7 +82,10 @@ export const IS_LOCKED = 'is locked by another process';
 async function poll(deadline: Deadline, what: string, attempt: () => boolean): Promise<void> {
   for (let waitMs = FIRST_WAIT_MS; !attempt(); waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5)) {
     const leftMs = deadline.atMs - performance.now();
-    if (leftMs <= 0) throw lockedTooLong(deadline, what);
+    if (leftMs <= 0) {
+      const { path, timeoutMs } = deadline;
+      throw new StoreError('locked', `store ${path}: ${what}, for longer than ${timeoutMs / 1000} s`);
+    }
     // Random waits, so that waiters do not march in step.
     const pauseMs = Math.min(leftMs, waitMs * (0.5 + Math.random()));
     await new Promise(resolve => setTimeout(resolve, pauseMs));

@@ -8,6 +8,7 @@ export const SCHEMA_VERSION = 1;
 
 const SCHEMA = 'schema';
 const CREATED = 'created';
+/** Random, and changed whenever the store is replaced as a whole: by repair, restore or import. */
 const STORE_ID = 'store';
 
 /** The step from version n to n + 1 is STEPS[n]. Version 0 is an empty store. */
@@ -17,11 +18,6 @@ const STEPS: readonly ((transaction: Transaction) => void)[] = [
     putMeta(transaction, STORE_ID, crypto.randomUUID());
   },
 ];
-
-/** Random, and changed whenever the store is replaced as a whole: by repair, restore or import. */
-export function storeId(transaction: ReadTransaction): string | undefined {
-  return getMeta(transaction, STORE_ID);
-}
 
 /**
  * Brings the store up to this schema.

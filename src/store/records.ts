@@ -22,7 +22,7 @@ const POOL_TAG = 'p'.charCodeAt(0);
 const META_TAG = 'm'.charCodeAt(0);
 
 /** Bytes of an owner's hash that are its key. */
-export const OWNER_HASH_BYTES = 16;
+const OWNER_HASH_BYTES = 16;
 const CHECKSUM_BYTES = 4;
 const TEXT_LENGTH_BYTES = 4;
 
@@ -50,7 +50,7 @@ function concat(...parts: ArrayLike<number>[]): Uint8Array {
 
 export const leaseKey = (address: Uint8Array): Uint8Array => concat([familyOf(address)], address);
 
-export const addressOfLeaseKey = (key: Uint8Array): Uint8Array => key.slice(1);
+const addressOfLeaseKey = (key: Uint8Array): Uint8Array => key.slice(1);
 
 /** Whether a row between `familyStart` and `familyEnd` is a lease (the others are tree nodes). */
 export const isLeaseKey = (key: Uint8Array): boolean =>
@@ -75,7 +75,7 @@ export const poolsEnd = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, 
 export const metaKey = (name: string): Uint8Array => concat([META_TAG], new TextEncoder().encode(name));
 
 /** What a key stands for, in words. */
-export function describeKey(key: Uint8Array): string {
+function describeKey(key: Uint8Array): string {
   if (isLeaseKey(key)) return `lease of ${formatAddress(addressOfLeaseKey(key))}`;
   if (key[0] === 4 || key[0] === 6) {
     const address = new Uint8Array(key[0] === 4 ? IPV4_BYTES : IPV6_BYTES);
@@ -102,7 +102,7 @@ export function seal(key: Uint8Array, body: Uint8Array): Uint8Array {
  *
  * @throws StoreError 'damaged'
  */
-export function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
+function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
   const body = sealed.subarray(0, Math.max(0, sealed.length - CHECKSUM_BYTES));
   const stored = sealed.length < CHECKSUM_BYTES ? undefined : readView(sealed).getUint32(body.length);
   if (stored !== crc32(body, crc32(key))) throw new StoreError('damaged', `${describeKey(key)}: checksum mismatch`);

@@ -20,6 +20,23 @@ export interface Transaction extends ReadTransaction {
   delete(key: Uint8Array): void;
 }
 
+/** Where a store is, and how it is waited for. */
+export interface StoreLocation {
+  path: string;
+  /** How long to wait for the lock before code 11. */
+  timeoutMs: number;
+  /** The Go plugin's file that may lie beside a missing store: its leases would be given out again. */
+  goStorePath?: string | undefined;
+}
+
+export type Access =
+  /** Opened read-only; undefined if there is no store. */
+  | 'read'
+  /** Opened for writing; undefined if there is no store. */
+  | 'write'
+  /** Opened for writing; made if there is none. */
+  | 'create';
+
 export interface Store {
   /** Runs `work` on one state of the store. */
   read<T>(work: (transaction: ReadTransaction) => T): T;

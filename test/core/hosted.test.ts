@@ -4,21 +4,10 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../support/random.ts';
-import { Model } from './model.ts';
+import { Model, type WindowCase } from './model.ts';
 import { BUILDS, type Build, Core, hex, larger, type Run, smaller } from './support/core.ts';
 import { HostedTree, Rows } from './support/hosted.ts';
 import { checkNodes } from './support/invariants.ts';
-
-interface Case {
-  reason: string;
-  octets: number;
-  subnet: bigint;
-  prefixBits: number;
-  reserve: number;
-  /** Where the window begins, and its length. */
-  window: [bigint, number];
-  surrounded?: boolean;
-}
 
 const DB8 = 0x20010db8n << 96n;
 const V4 = { octets: 4, reserve: 3 };
@@ -27,7 +16,7 @@ const V6 = { octets: 16, reserve: 1 };
 const SCAN_NODES = 31;
 const STEPS = 1500;
 
-const CASES: Case[] = [
+const CASES: WindowCase[] = [
   { ...V4, reason: '10.0.1.0/29', subnet: 0x0a000100n, prefixBits: 29, window: [0x0a0000f8n, 24] },
   { ...V4, reason: '10.0.252.0/22', subnet: 0x0a00fc00n, prefixBits: 22, window: [0x0a00fc00n, 1024] },
   {
@@ -70,7 +59,7 @@ const CASES: Case[] = [
 /** A random history of one tree, its rows, and its model. */
 class History {
   readonly #build: Build;
-  readonly #case: Case;
+  readonly #case: WindowCase;
   readonly #random: Random;
   readonly #model: Model;
   readonly #rows: Rows;
@@ -79,7 +68,7 @@ class History {
   #dirty = false;
   #fills = true;
 
-  constructor(build: Build, options: Case) {
+  constructor(build: Build, options: WindowCase) {
     const { octets, reason, surrounded = false } = options;
     const [first, size] = options.window;
     const window = { first, last: first + BigInt(size) - 1n };

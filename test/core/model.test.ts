@@ -2,19 +2,11 @@
 // the indexes that the model has. In the end everything is released, and no node is left.
 
 import { suite } from 'uvu';
+import type { WindowCase } from './model.ts';
 import { BUILDS } from './support/core.ts';
 import { Sequence } from './support/sequence.ts';
 
-interface Case {
-  reason: string;
-  octets: number;
-  /** The subnet, and what it reserves. */
-  subnet: bigint;
-  prefixBits: number;
-  reserve: number;
-  /** Where the window begins, and its length. */
-  window: [bigint, number];
-  surrounded?: boolean;
+interface Case extends WindowCase {
   steps: number;
 }
 

@@ -10,6 +10,20 @@ export interface ModelOptions {
   surrounded: boolean;
 }
 
+/** A subnet, and a window in it or around one of its ends in which a history plays. */
+export interface WindowCase {
+  reason: string;
+  octets: number;
+  /** The subnet, and what it reserves. */
+  subnet: bigint;
+  prefixBits: number;
+  reserve: number;
+  /** Where the window begins, and its length. */
+  window: [bigint, number];
+  /** All the rest is used. */
+  surrounded?: boolean;
+}
+
 export class Model {
   readonly used = new Set<bigint>();
   /** The same for the indexes of the window: a byte each, 1 used. To compare them at once. */

@@ -3,6 +3,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Run, temporaryStore } from '../support/plugin.ts';
+import { Random, seed } from '../support/random.ts';
 import {
   add,
   addressesOf,
@@ -15,7 +16,7 @@ import {
   refused,
   silent,
 } from './support/ipam.ts';
-import { inParallel, newSeed, randomFrom, type Started, sleep } from './support/process.ts';
+import { inParallel, type Started, sleep } from './support/process.ts';
 
 const test = suite('kill');
 
@@ -83,8 +84,7 @@ async function fill(store: string, seed: number): Promise<void> {
 }
 
 test(`${KILLS} ADDs killed at random moments: both families or none, no address leaks`, async () => {
-  const seed = newSeed();
-  const random = randomFrom(seed);
+  const random = new Random('killed ADDs');
   const store = temporaryStore();
   // How long one takes here and now; the moments cover all of it.
   const { ms } = await add({ store, conf, owner: 'measure' });
@@ -93,7 +93,7 @@ test(`${KILLS} ADDs killed at random moments: both families or none, no address 
   const runs = new Map<string, Run>();
   for (let index = 0; index < KILLS; index++) {
     const killed = begin('ADD', { store, conf, owner: `killed${index}` });
-    runs.set(`killed${index}`, await killAfter(killed, ((index + random()) * spanMs) / KILLS));
+    runs.set(`killed${index}`, await killAfter(killed, ((index + random.fraction()) * spanMs) / KILLS));
     const next = await add({ store, conf, owner: 'next' });
     addressesOf(next, `seed ${seed}: ADD after kill ${index}`);
     assert.ok(next.ms < NEXT_MS, `seed ${seed}: ADD after kill ${index} took ${Math.round(next.ms)} ms`);
@@ -111,8 +111,7 @@ test(`${KILLS} ADDs killed at random moments: both families or none, no address 
 });
 
 test('ADDs and DELs killed four at a time: both families or none, no address leaks', async () => {
-  const seed = newSeed();
-  const random = randomFrom(seed);
+  const random = new Random('killed ADDs and DELs');
   const store = temporaryStore();
   const kept = Array.from({ length: 16 }, (_, index) => `kept${index}`);
   const before = await inParallel(kept, 4, owner => add({ store, conf, owner }));
@@ -124,7 +123,7 @@ test('ADDs and DELs killed four at a time: both families or none, no address lea
     async index => {
       const isDel = index % 2 === 1;
       const owner = isDel ? `kept${(index - 1) / 2}` : `killed${index}`;
-      const run = await killAfter(begin(isDel ? 'DEL' : 'ADD', { store, conf, owner }), random() * 60);
+      const run = await killAfter(begin(isDel ? 'DEL' : 'ADD', { store, conf, owner }), random.fraction() * 60);
       runs.set(owner, run);
       const next = await add({ store, conf, owner: `next${index}` });
       runs.set(`next${index}`, next);

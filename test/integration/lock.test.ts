@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Run, temporaryStore } from '../support/plugin.ts';
+import { Random } from '../support/random.ts';
 import { testWith } from '../support/requirements.ts';
 import {
   add,
@@ -24,7 +25,7 @@ import {
   silent,
   status,
 } from './support/ipam.ts';
-import { hasOpen, newSeed, printed, randomFrom, type Started, sleep, start } from './support/process.ts';
+import { hasOpen, printed, type Started, sleep, start } from './support/process.ts';
 
 const test = suite('lock');
 const conf = dualStack();
@@ -162,18 +163,18 @@ const shortLimit = { IPAM_DB_CONNECTION_TIMEOUT: `${SHORT_LIMIT_MS}ms` };
 
 test('our own ADD stopped in the middle: others get 11 or succeed, and go on when it does or dies', async () => {
   const store = temporaryStore();
-  const random = randomFrom(newSeed());
+  const random = new Random('stopped ADDs');
   await firstAdd(store);
   let blocked = 0;
   for (let round = 0; round < ROUNDS; round++) {
     const stopped = begin('ADD', { store, conf, owner: `stopped${round}` });
     if (round % 4 === 0) {
-      await sleep(random() * 25);
+      await sleep(random.fraction() * 25);
     } else {
       // Most rounds stop it soon after it opened the lock file.
       const startMs = performance.now();
       while (!hasOpen(stopped.pid, `${store}.flock`) && performance.now() - startMs < 200) await sleep(0);
-      const untilMs = performance.now() + random() * 3;
+      const untilMs = performance.now() + random.fraction() * 3;
       while (performance.now() < untilMs);
     }
     stopped.child.kill('SIGSTOP');

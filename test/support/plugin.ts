@@ -1,26 +1,14 @@
 // Runs the built executable as a container runtime would: environment and stdin in, exit status, stdout and stderr out.
 
-import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { type Env, type Run, start } from './start.ts';
 
-export const EXECUTABLE = fileURLToPath(new URL('../../dist/bin/ecs-ipam', import.meta.url));
+export { type Env, EXECUTABLE, type Run } from './start.ts';
 
 /** Where the daemon listens that the runner has started for this pass; without one, nobody listens there. */
 export const DAEMON_SOCKET = process.env.ECS_IPAM_TEST_SOCKET ?? '/nonexistent/ecs-ipam.sock';
-
-export interface Run {
-  status: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
-  ms: number;
-}
-
-/** Environment of one run; undefined removes what the default gives. */
-export type Env = Record<string, string | undefined>;
 
 export interface RunOptions {
   env?: Env;
@@ -46,28 +34,9 @@ export function temporaryDirectory(): string {
 export const temporaryStore = (): string => join(temporaryDirectory(), 'store.mdb');
 
 /** Runs the executable with exactly this environment (plus PATH) and stdin. */
-export function run({ env = {}, stdin = '', args = [], command = EXECUTABLE }: RunOptions): Promise<Run> {
-  const defined = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  const startMs = performance.now();
-  const child = spawn(command, args, {
-    env: { PATH: process.env.PATH, IPAM_SOCKET: DAEMON_SOCKET, ...Object.fromEntries(defined) },
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', chunk => {
-    stdout += chunk;
-  });
-  child.stderr.setEncoding('utf8').on('data', chunk => {
-    stderr += chunk;
-  });
-  // A command that answers before it has read all of stdin closes the pipe: that is its right.
-  child.stdin.on('error', () => {});
-  child.stdin.end(typeof stdin === 'string' ? stdin : JSON.stringify(stdin));
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr, ms: performance.now() - startMs }));
-  });
+export function run({ env = {}, ...options }: RunOptions): Promise<Run> {
+  const defined = Object.fromEntries(Object.entries(env).filter(entry => entry[1] !== undefined));
+  return start({ ...options, env: { IPAM_SOCKET: DAEMON_SOCKET, ...defined } }).done;
 }
 
 /** Environment of a runtime for one attachment. */

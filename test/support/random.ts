@@ -17,7 +17,7 @@ export class Random {
   }
 
   /** 0 <= result < 1, of 32 bits. */
-  #next(): number {
+  fraction(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
@@ -25,12 +25,12 @@ export class Random {
   }
 
   chance(probability: number): boolean {
-    return this.#next() < probability;
+    return this.fraction() < probability;
   }
 
   /** An integer, 0 <= result < end. */
   below(end: number): number {
-    return Math.floor(this.#next() * end);
+    return Math.floor(this.fraction() * end);
   }
 
   pick<T>(items: readonly T[]): T {
@@ -40,7 +40,7 @@ export class Random {
   /** first <= result <= last. */
   between(first: bigint, last: bigint): bigint {
     let bits = 0n;
-    for (let i = 0; i < 5; i++) bits = (bits << 32n) | BigInt(Math.floor(this.#next() * 2 ** 32));
+    for (let i = 0; i < 5; i++) bits = (bits << 32n) | BigInt(Math.floor(this.fraction() * 2 ** 32));
     return first + (bits % (last - first + 1n));
   }
 }

@@ -1,15 +1,15 @@
 // Many short writers at a time, readers beside them, and a model of what must be held.
 
 import { cniEnv } from '../../support/plugin.ts';
+import { Random } from '../../support/random.ts';
 import { addressOf, del, type Lease, leasesOf, list, listRun, network, silent, status, withId } from './ipam.ts';
-import { randomFrom, sleep, start } from './process.ts';
+import { sleep, start } from './process.ts';
 
 export interface StormOptions {
   store: string;
   writers: number;
   /** Writers at a time. */
   atOnce: number;
-  seed: number;
 }
 
 export interface StormFigures {
@@ -30,8 +30,8 @@ const SUBNET = '10.0.0.0/25';
 const CONF = network({ 'ipv4-subnet': SUBNET });
 const HELD_ABOUT = 60;
 
-export async function storm({ store, writers, atOnce, seed }: StormOptions): Promise<StormFigures> {
-  const random = randomFrom(seed);
+export async function storm({ store, writers, atOnce }: StormOptions): Promise<StormFigures> {
+  const random = new Random('storm');
   const startMs = performance.now();
   const figures = { adds: 0, dels: 0, lists: 0, statuses: 0, most: 0, left: 0, seconds: 0, wrong: [] as string[] };
   /** Address to owner, from the end of its ADD to the start of its DEL. */
@@ -51,8 +51,8 @@ export async function storm({ store, writers, atOnce, seed }: StormOptions): Pro
 
   async function write(number: number): Promise<void> {
     const addresses = [...live.keys()];
-    if (random() < addresses.length / (2 * HELD_ABOUT)) {
-      const address = addresses[Math.floor(random() * addresses.length)] as string;
+    if (random.chance(addresses.length / (2 * HELD_ABOUT))) {
+      const address = random.pick(addresses);
       const owner = live.get(address) as string;
       // From here on another may get it.
       live.delete(address);
