@@ -28,9 +28,10 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   const complaints: string[] = [];
   const log = openLog(env, message => complaints.push(message));
   const locks = { ...host.locks, inheritedFd: env.ECS_IPAM_LOCK_FD ? Number(env.ECS_IPAM_LOCK_FD) : undefined };
+  let bootId: string | undefined; // no process outlives a boot
   const shared = {
     sha256: host.sha256,
-    bootId: readBootId,
+    bootId: () => (bootId ??= readBootId()),
     requireWritable: ({ path }: StoreLocation) => requireWritable(path),
   };
   const services: Services = {

@@ -103,7 +103,9 @@ const SILENT: Outcome = { stdout: '' };
 
 /** Runs a command. */
 export async function execute(request: Request, services: Services): Promise<Outcome> {
-  services.log.debug(`${request.command} for ${describeHolder(request.holder)} in store ${request.location.path}`);
+  services.log.debug(
+    () => `${request.command} for ${describeHolder(request.holder)} in store ${request.location.path}`,
+  );
   switch (request.command) {
     case 'ADD':
       return add(request, services);
@@ -126,7 +128,7 @@ async function add({ config, holder, location }: Request, services: Services): P
   const leases = await closing(store, () =>
     store.write(transaction => acquire(new Ledger(transaction, sha256), holder, config.pools, surroundings)),
   );
-  log.info(`ADD: ${describeAddresses(leases)} given to ${describeHolder(holder)}`);
+  log.info(() => `ADD: ${describeAddresses(leases)} given to ${describeHolder(holder)}`);
   const assignments = config.pools.map((pool, i) => ({ pool, address: leases[i]!.address }));
   return {
     stdout: `${formatResult(config.cniVersion, assignments)}\n`,
@@ -145,7 +147,7 @@ async function del({ config, holder, location }: Request, services: Services): P
   }
   const store = await services.openStore(location, 'write');
   const freed = store === undefined ? [] : await closing(store, () => releaseIn(store, config, holder, services));
-  services.log.info(`DEL: ${describeAddresses(freed)} freed for ${describeHolder(holder)}`);
+  services.log.info(() => `DEL: ${describeAddresses(freed)} freed for ${describeHolder(holder)}`);
   return SILENT;
 }
 
@@ -174,7 +176,7 @@ async function collectGarbage({ config, location }: Request, services: Services)
       ),
     ),
   );
-  services.log.info(`GC: ${describeAddresses(freed)} freed in network ${config.name}`);
+  services.log.info(() => `GC: ${describeAddresses(freed)} freed in network ${config.name}`);
   if (errors.length > 0) {
     const messages = errors.map(error => toCniError(error).message);
     throw new CniError(ErrorCode.damagedStore, `store ${location.path}: GC left out ${messages.join('; ')}`);

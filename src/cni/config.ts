@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { reservedAs } from '../ipam/allocator.ts';
 import type { Attachment } from '../ipam/collect.ts';
 import { Subnet } from '../ipam/subnet.ts';
-import { type Family, familyOf, formatAddress, parseAddress, sameAddress } from '../net/address.ts';
+import { type Family, familyOf, formatAddress, isIPv4Mapped, parseAddress, sameAddress } from '../net/address.ts';
 import { formatPrefix, type Prefix, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { MAX_ID_BYTES } from '../store/lease.ts';
 import { isIdentifier } from './environment.ts';
@@ -101,13 +101,16 @@ const ConfigSchema = v.object({
 });
 const PreviousSchema = v.nullish(v.object({ ips: list(v.object({ address: v.string() })) }));
 
+const strictDecoder = new TextDecoder('utf-8', { fatal: true });
+const encoder = new TextEncoder();
+
 type Ipam = v.InferOutput<typeof IpamSchema>;
 
 /** @throws CniError of code 6 for what is no JSON object of ours, of code 1 for a version that we do not speak */
 export function decodeConfig(stdin: Uint8Array): Document {
   let content: unknown;
   try {
-    content = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(stdin));
+    content = JSON.parse(strictDecoder.decode(stdin));
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw new CniError(ErrorCode.decoding, `network configuration on stdin: not JSON: ${problem}`);
@@ -162,7 +165,7 @@ export function parseConfig(
   const config = parseShape(ConfigSchema, content);
   const { ipam } = config;
   const id = ipam.id ?? '';
-  const idBytes = new TextEncoder().encode(id).length;
+  const idBytes = encoder.encode(id).length;
   if (idBytes > MAX_ID_BYTES) {
     throw invalidConfiguration('ipam.id', `${id.slice(0, 40)}…`, `${idBytes} bytes long, at most ${MAX_ID_BYTES} fit`);
   }
@@ -250,7 +253,7 @@ function parseSubnet(family: Family, key: string, text: string): Subnet {
   const prefix: Prefix = located(key, () => parsePrefix(text));
   requireFamily(family, key, text, prefix.address);
   const subnet = new Subnet(prefix);
-  if (formatAddress(subnet.network).startsWith('::ffff:') && subnet.bits >= 96) {
+  if (isIPv4Mapped(subnet.network) && subnet.bits >= 96) {
     throw invalidConfiguration(key, text, 'IPv4-mapped addresses are not for interfaces (RFC 4291 section 2.5.5.2)');
   }
   return subnet;

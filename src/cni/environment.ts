@@ -79,9 +79,11 @@ export function parseAttachment(env: Env, command: Command): CniEnvironment {
   return { containerId, interfaceName, requestedAddresses: parseArgs(env.CNI_ARGS ?? '') };
 }
 
+const encoder = new TextEncoder();
+
 /** Linux' rules (dev_valid_name): IFNAMSIZ is 16, with the final NUL. */
 function interfaceNameProblem(name: string): string | undefined {
-  if (new TextEncoder().encode(name).length > 15) return 'is longer than 15 bytes';
+  if (encoder.encode(name).length > 15) return 'is longer than 15 bytes';
   if (name === '.' || name === '..') return 'is not an interface name';
   return /[/:\s]/.test(name) ? 'has a slash, a colon or white space in it' : undefined;
 }

@@ -3,10 +3,13 @@
 //   request:  "ecsq"  length of the rest   count   count × (length, "NAME=value")   stdin to the end
 //   answer:   "ecsa"  length of the rest   exit status   length of stdout, stdout   stderr to the end
 //
-// The caller confirms an answer by one byte once it has printed it. A connection carries one request.
+// The caller confirms an answer by one byte once it has printed it, and may then send another request: a connection
+// carries them one after another, and the daemon closes it when it has been between two of them for some seconds.
 
-const REQUEST_MAGIC = new TextEncoder().encode('ecsq');
-const ANSWER_MAGIC = new TextEncoder().encode('ecsa');
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const REQUEST_MAGIC = encoder.encode('ecsq');
+const ANSWER_MAGIC = encoder.encode('ecsa');
 const NUMBER_BYTES = 4;
 const HEAD_BYTES = 8;
 
@@ -26,28 +29,30 @@ export interface AnswerFrame {
   stderr: string;
 }
 
-/** How many bytes of a request have to be there before `decodeRequest` can say more: its head, then all of it. */
-export function wantedBytes(received: Uint8Array): number {
-  if (received.length < HEAD_BYTES) return HEAD_BYTES;
-  return HEAD_BYTES + new DataView(received.buffer, received.byteOffset).getUint32(NUMBER_BYTES);
-}
-
 /**
- * What the bytes received so far amount to: a request, or undefined if more has to come.
+ * How many bytes the request at the beginning of `received` has: those of its head, as long as it is not all there.
  *
  * @throws FrameError for what is no request
  */
-export function decodeRequest(bytes: Uint8Array): RequestFrame | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let i = 0; i < Math.min(bytes.length, REQUEST_MAGIC.length); i++) {
-    if (bytes[i] !== REQUEST_MAGIC[i]) throw new FrameError('does not begin as a request');
+export function requestBytes(received: Uint8Array): number {
+  for (let i = 0; i < Math.min(received.length, REQUEST_MAGIC.length); i++) {
+    if (received[i] !== REQUEST_MAGIC[i]) throw new FrameError('does not begin as a request');
   }
-  if (bytes.length < HEAD_BYTES) return undefined;
-  const length = view.getUint32(NUMBER_BYTES);
-  if (length > MOST_REQUEST_BYTES)
+  if (received.length < HEAD_BYTES) return HEAD_BYTES;
+  const length = new DataView(received.buffer, received.byteOffset).getUint32(NUMBER_BYTES);
+  if (length > MOST_REQUEST_BYTES) {
     throw new FrameError(`announces ${length} bytes, at most ${MOST_REQUEST_BYTES} are read`);
-  if (bytes.length < HEAD_BYTES + length) return undefined;
-  if (bytes.length > HEAD_BYTES + length) throw new FrameError('goes on behind its end');
+  }
+  return HEAD_BYTES + length;
+}
+
+/**
+ * Takes a whole request apart.
+ *
+ * @throws FrameError if its parts do not fit
+ */
+export function decodeRequest(bytes: Uint8Array): RequestFrame {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let offset = HEAD_BYTES;
   const number = () => {
     if (offset + NUMBER_BYTES > bytes.length) throw new FrameError('is shorter than it says');
@@ -58,7 +63,7 @@ export function decodeRequest(bytes: Uint8Array): RequestFrame | undefined {
   for (let count = number(); count > 0; count--) {
     const end = number() + offset;
     if (end > bytes.length) throw new FrameError('is shorter than it says');
-    const entry = new TextDecoder().decode(bytes.subarray(offset, end));
+    const entry = decoder.decode(bytes.subarray(offset, end));
     offset = end;
     const equals = entry.indexOf('=');
     if (equals < 1) throw new FrameError('has a variable without a name');
@@ -68,7 +73,7 @@ export function decodeRequest(bytes: Uint8Array): RequestFrame | undefined {
 }
 
 export function encodeAnswer({ status, stdout, stderr }: AnswerFrame): Uint8Array {
-  const [out, err] = [new TextEncoder().encode(stdout), new TextEncoder().encode(stderr)];
+  const [out, err] = [encoder.encode(stdout), encoder.encode(stderr)];
   const bytes = new Uint8Array(HEAD_BYTES + 2 * NUMBER_BYTES + out.length + err.length);
   const view = new DataView(bytes.buffer);
   bytes.set(ANSWER_MAGIC);

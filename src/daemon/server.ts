@@ -2,12 +2,13 @@
 // common transactions, and each is answered only after its own is on disk.
 
 import { chmodSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { type Answer, answer, type Services } from '../cni/commands.ts';
 import { openLog } from '../cni/log.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { CONFIRMATION_BYTES, decodeRequest, encodeAnswer, type RequestFrame, wantedBytes } from './frame.ts';
+import { Caller } from './caller.ts';
+import { encodeAnswer, type RequestFrame } from './frame.ts';
 import { Stores } from './stores.ts';
 
 export interface DaemonOptions {
@@ -21,11 +22,9 @@ export interface DaemonOptions {
   say(message: string): void;
 }
 
-/** How long a caller may take to send its request, and to confirm its answer. */
-const FRAME_MS = 10_000;
 /** How long a stopping daemon waits for callers that connected before its socket vanished. */
 const LAST_CALL_MS = 100;
-const HOUSEKEEPING_MS = 15_000;
+const HOUSEKEEPING_MS = 1_000;
 
 export class DaemonError extends Error {
   override name = 'DaemonError';
@@ -35,7 +34,7 @@ export class Daemon {
   readonly #options: DaemonOptions;
   readonly #stores: Stores;
   readonly #server: Server;
-  readonly #callers = new Set<Socket>();
+  readonly #callers = new Set<Caller>();
   #lastCallMs = performance.now();
   #housekeeping: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -48,7 +47,7 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#stores = new Stores(options.locks);
-    this.#server = createServer({ allowHalfOpen: true }, socket => void this.#serve(socket));
+    this.#server = createServer({ allowHalfOpen: true }, socket => void this.#serve(new Caller(socket)));
   }
 
   /** @throws DaemonError if another daemon listens there */
@@ -79,19 +78,21 @@ export class Daemon {
 
   async #stop(): Promise<void> {
     const { listen, say } = this.#options;
-    clearInterval(this.#housekeeping);
     if ('path' in listen) {
       rmSync(listen.path, { force: true });
       this.#lastCallMs = performance.now();
       while (performance.now() - this.#lastCallMs < LAST_CALL_MS) await pause(LAST_CALL_MS / 10);
     }
+    for (const caller of this.#callers) if (caller.isBetweenRequests) caller.close();
     await new Promise(resolve => this.#server.close(resolve)); // waits for the callers too
+    clearInterval(this.#housekeeping);
     await this.#stores.close(true);
     say('stopped');
   }
 
   #keepHouse(): void {
     const { idleMs, say } = this.#options;
+    for (const caller of this.#callers) caller.checkTime(performance.now());
     void this.#stores.close(false).catch((error: Error) => say(error.message));
     if (idleMs !== undefined && this.#callers.size === 0 && performance.now() - this.#lastCallMs > idleMs) {
       this.stop();
@@ -99,23 +100,25 @@ export class Daemon {
   }
 
   /** One caller from its connection to its end. */
-  async #serve(socket: Socket): Promise<void> {
+  async #serve(caller: Caller): Promise<void> {
     this.#lastCallMs = performance.now();
-    this.#callers.add(socket);
-    socket.on('error', () => socket.destroy()); // a caller that has gone; whether it matters is seen below
+    this.#callers.add(caller);
     try {
-      const request = await receive(socket);
-      if (request !== undefined) await this.#answer(socket, request);
+      for (let isHeard = true; isHeard; ) {
+        const request = await caller.receive();
+        isHeard = request !== undefined && (await this.#answer(caller, request)) && !this.#isStopping;
+      }
     } catch (error) {
       this.#options.say(`a request ${(error as Error).message}`);
     } finally {
-      socket.destroy();
-      this.#callers.delete(socket);
+      caller.close();
+      this.#callers.delete(caller);
       this.#lastCallMs = performance.now();
     }
   }
 
-  async #answer(socket: Socket, { env, stdin }: RequestFrame): Promise<void> {
+  /** False if the answer could not be delivered. */
+  async #answer(caller: Caller, { env, stdin }: RequestFrame): Promise<boolean> {
     let stderr = '';
     const log = openLog(env, message => {
       stderr += `ecs-ipam: ${message}\n`;
@@ -126,9 +129,9 @@ export class Daemon {
       openStore: (location, access) => this.#stores.open(location, access),
     };
     const { status, stdout, takeBack }: Answer = await answer(env, async () => stdin, services);
-    const confirmed = await deliver(socket, encodeAnswer({ status, stdout, stderr }));
-    if (confirmed || takeBack === undefined) return;
-    await takeBack();
+    const isDelivered = await caller.deliver(encodeAnswer({ status, stdout, stderr }));
+    if (!isDelivered) await takeBack?.();
+    return isDelivered;
   }
 }
 
@@ -148,66 +151,4 @@ async function removeStaleSocket(path: string): Promise<void> {
   });
   if (isLive) throw new DaemonError(`${path}: another daemon is listening there`);
   rmSync(path);
-}
-
-/**
- * The request, or undefined if the caller goes before it is whole. Throws for what is none, and past the time limit.
- */
-function receive(socket: Socket): Promise<RequestFrame | undefined> {
-  return new Promise((resolve, reject) => {
-    let chunks: Uint8Array[] = [];
-    let length = 0;
-    let wanted = 1;
-    const tooLate = setTimeout(() => reject(new Error(`was not whole after ${FRAME_MS} ms`)), FRAME_MS);
-    const done = () => {
-      clearTimeout(tooLate);
-      socket.off('data', take);
-      socket.off('end', gone);
-      socket.off('close', gone);
-    };
-    const gone = () => {
-      done();
-      resolve(undefined);
-    };
-    const take = (chunk: Uint8Array) => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length < wanted) return;
-      try {
-        const bytes: Uint8Array = chunks.length === 1 ? chunk : Buffer.concat(chunks);
-        chunks = [bytes];
-        const request = decodeRequest(bytes);
-        wanted = wantedBytes(bytes);
-        if (request === undefined) return;
-        done();
-        resolve(request);
-      } catch (error) {
-        done();
-        reject(error);
-      }
-    };
-    socket.on('data', take).on('end', gone).on('close', gone);
-  });
-}
-
-/**
- * Sends the answer; true once the caller has confirmed that it has printed it. A caller that stands still may have
- * printed it too, and what it knows of must not be given to somebody else: past the time limit it counts as delivered.
- */
-function deliver(socket: Socket, answer: Uint8Array): Promise<boolean> {
-  if (socket.destroyed) return Promise.resolve(false);
-  return new Promise(resolve => {
-    const tooLate = setTimeout(() => end(true), FRAME_MS);
-    const end = (confirmed: boolean) => {
-      clearTimeout(tooLate);
-      resolve(confirmed);
-    };
-    let received = 0;
-    socket.on('data', chunk => {
-      received += chunk.length;
-      if (received >= CONFIRMATION_BYTES) end(true);
-    });
-    socket.on('end', () => end(false)).on('close', () => end(false));
-    socket.write(answer);
-  });
 }

@@ -8,6 +8,8 @@ import type { Access, Store, StoreLocation } from '../store/transaction.ts';
 import { Batch } from './batch.ts';
 
 interface Entry {
+  /** Without symbolic links. */
+  path: string;
   resident: ResidentStore;
   batch: Batch;
   lastUsedMs: number;
@@ -19,7 +21,12 @@ const CLOSE_TIMEOUT_MS = 5_000;
 
 export class Stores {
   readonly #locks: FileLocks;
+  /** By path without symbolic links. */
   readonly #entries = new Map<string, Entry>();
+  /** By path as requests give it. */
+  readonly #byGivenPath = new Map<string, Entry>();
+  /** Given paths that were looked at in this turn of the event loop: requests that arrive together share the look. */
+  readonly #checked = new Set<string>();
 
   constructor(locks: FileLocks) {
     this.#locks = locks;
@@ -27,9 +34,10 @@ export class Stores {
 
   /** The same as guard's openStore, but that the store stays open and writes go into common transactions. */
   async open(location: StoreLocation, access: Access): Promise<Store | undefined> {
-    const path = findStore(location, access);
-    if (path === undefined) return undefined;
-    const { resident, batch } = this.#entry(path);
+    const entry = this.#openAt(location.path) ?? this.#find(location, access);
+    if (entry === undefined) return undefined;
+    const { path, resident, batch } = entry;
+    entry.lastUsedMs = performance.now();
     const deadline = deadlineOf(path, location.timeoutMs);
     if (access === 'read' && !(await resident.prepare(deadline))) return undefined;
     return {
@@ -39,14 +47,26 @@ export class Stores {
     };
   }
 
-  #entry(path: string): Entry {
+  /** The store that was found at a path before, if it is open and still what the path leads to. */
+  #openAt(givenPath: string): Entry | undefined {
+    const entry = this.#byGivenPath.get(givenPath);
+    if (entry === undefined || this.#checked.has(givenPath)) return entry;
+    if (!entry.resident.isOpenAt(givenPath)) return undefined;
+    if (this.#checked.size === 0) setImmediate(() => this.#checked.clear());
+    this.#checked.add(givenPath);
+    return entry;
+  }
+
+  #find(location: StoreLocation, access: Access): Entry | undefined {
+    const path = findStore(location, access);
+    if (path === undefined) return undefined;
     let entry = this.#entries.get(path);
     if (entry === undefined) {
       const resident = new ResidentStore(path, this.#locks);
-      entry = { resident, batch: new Batch(resident, this.#locks), lastUsedMs: 0 };
+      entry = { path, resident, batch: new Batch(resident, this.#locks), lastUsedMs: 0 };
       this.#entries.set(path, entry);
     }
-    entry.lastUsedMs = performance.now();
+    this.#byGivenPath.set(location.path, entry);
     return entry;
   }
 
@@ -55,6 +75,9 @@ export class Stores {
     for (const [path, { resident, batch, lastUsedMs }] of this.#entries) {
       if (!batch.isIdle || (!all && performance.now() - lastUsedMs < IDLE_MS)) continue;
       this.#entries.delete(path);
+      for (const [givenPath, { path: known }] of this.#byGivenPath) {
+        if (known === path) this.#byGivenPath.delete(givenPath);
+      }
       await resident.close(deadlineOf(path, CLOSE_TIMEOUT_MS));
     }
   }

@@ -53,7 +53,7 @@ export function acquire(
   requests: readonly PoolRequest[],
   surroundings: Surroundings,
 ): Lease[] {
-  const forest = new Forest(ledger);
+  const forest = Forest.of(ledger);
   const held = ledger.leasesOf(holder);
   const plans = requests.map(request => planPool(ledger, forest, held, request, surroundings));
   const given = { bootId: surroundings.bootId, timeMs: surroundings.now() };
@@ -170,7 +170,7 @@ function findFree(
 
 /** Takes leases out of the store and the tree. */
 export function freeAll(ledger: Ledger, leases: readonly Lease[], warn: (message: string) => void): void {
-  const forest = new Forest(ledger);
+  const forest = Forest.of(ledger);
   for (const lease of leases) free(ledger, forest, lease, warn);
   forest.save(ledger);
 }

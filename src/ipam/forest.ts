@@ -19,14 +19,23 @@ let current: Forest | undefined;
 export class Forest {
   readonly #ledger: ReadLedger;
   readonly #trees = new Map<Family, Tree>();
+  /** Whether the rows are what the trees are: an operation that fails on the way leaves it false. */
+  #isSaved = false;
 
   constructor(ledger: ReadLedger) {
     this.#ledger = ledger;
     current = this;
   }
 
+  /** The forest for an operation that saves it last of all: the one of the operation before in the same transaction. */
+  static of(ledger: Ledger): Forest {
+    if (current === undefined || !current.#isSaved) return new Forest(ledger);
+    return current.#ledger.sharesTransaction(ledger) ? current : new Forest(ledger);
+  }
+
   tree(family: Family): Tree {
     if (current !== this) throw new Error('this forest has been followed by another one');
+    this.#isSaved = false;
     let tree = this.#trees.get(family);
     if (tree === undefined) {
       const core = cores.get(family) ?? instantiateCore();
@@ -43,6 +52,7 @@ export class Forest {
     for (const family of FAMILIES) {
       for (const change of this.#trees.get(family)?.takeChanges() ?? []) ledger.putNode(family, change);
     }
+    this.#isSaved = true;
   }
 
   /** Makes a leaf agree with the leases under it: the lease is the truth, the tree its index. */

@@ -34,10 +34,15 @@ export type Sha256 = (text: string) => Uint8Array;
 export class ReadLedger {
   readonly #transaction: ReadTransaction;
   readonly #sha256: Sha256;
+  #lastOwner: { owner: string; key: Uint8Array } | undefined;
 
   constructor(transaction: ReadTransaction, sha256: Sha256) {
     this.#transaction = transaction;
     this.#sha256 = sha256;
+  }
+
+  sharesTransaction(other: ReadLedger): boolean {
+    return this.#transaction === other.#transaction;
   }
 
   lease(address: Uint8Array): Lease | undefined {
@@ -88,8 +93,10 @@ export class ReadLedger {
     return value === undefined ? [] : decodeOwner(key, value);
   }
 
+  /** An operation asks for its own owner's row again and again. */
   protected ownerRow(owner: string): Uint8Array {
-    return ownerRowKey(this.#sha256(owner));
+    if (this.#lastOwner?.owner !== owner) this.#lastOwner = { owner, key: ownerRowKey(this.#sha256(owner)) };
+    return this.#lastOwner.key;
   }
 
   pool(subnet: Subnet): PoolRecord {

@@ -71,30 +71,47 @@ function parseGroups(text: string, isEnd: boolean): number[] | undefined {
 
 /** Canonical text of an address of 4 or 16 bytes: dotted decimal, or RFC 5952. */
 export function formatAddress(address: Uint8Array): string {
-  if (address.length === IPV4_BYTES) return address.join('.');
+  if (address.length === IPV4_BYTES) return formatIPv4(address, 0);
   if (address.length !== IPV6_BYTES) throw new RangeError(`an address has 4 or 16 bytes, not ${address.length}`);
-  const groups = Array.from({ length: GROUPS }, (_, i) => (address[2 * i]! << 8) | address[2 * i + 1]!);
-  // RFC 5952 section 5: mixed notation where the prefix alone tells that an IPv4 address is embedded (::ffff:0:0/96).
-  if (groups.slice(0, 5).every(group => group === 0) && groups[5] === 0xffff) {
-    return `::ffff:${address.slice(12).join('.')}`;
-  }
+  // RFC 5952 section 5: mixed notation where the prefix alone tells that an IPv4 address is embedded.
+  if (isIPv4Mapped(address)) return `::ffff:${formatIPv4(address, 12)}`;
+  const groups: number[] = [];
+  for (let i = 0; i < IPV6_BYTES; i += 2) groups.push((address[i]! << 8) | address[i + 1]!);
   const { start, length } = longestZeroRun(groups);
-  const hex = groups.map(group => group.toString(16));
-  if (length < 2) return hex.join(':'); // section 4.2.2: a single zero group stays
-  return `${hex.slice(0, start).join(':')}::${hex.slice(start + length).join(':')}`;
+  if (length < 2) return formatGroups(groups, 0, GROUPS); // section 4.2.2: a single zero group stays
+  return `${formatGroups(groups, 0, start)}::${formatGroups(groups, start + length, GROUPS)}`;
+}
+
+/** Whether the address is one of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+export function isIPv4Mapped(address: Uint8Array): boolean {
+  if (address.length !== IPV6_BYTES || address[10] !== 0xff || address[11] !== 0xff) return false;
+  for (let i = 0; i < 10; i++) if (address[i] !== 0) return false;
+  return true;
+}
+
+const formatIPv4 = (bytes: Uint8Array, at: number): string =>
+  `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+
+function formatGroups(groups: readonly number[], from: number, end: number): string {
+  let text = '';
+  for (let i = from; i < end; i++) text += i === from ? groups[i]!.toString(16) : `:${groups[i]!.toString(16)}`;
+  return text;
 }
 
 /** RFC 5952 section 4.2.3: the longest run of zero groups, the first of equals. */
-function longestZeroRun(groups: number[]): { start: number; length: number } {
+function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
   let best = { start: 0, length: 0 };
   for (let start = 0; start < GROUPS; start++) {
-    let length = 0;
-    while (groups[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
+    let end = start;
+    while (groups[end] === 0) end++;
+    if (end - start > best.length) best = { start, length: end - start };
+    start = end;
   }
   return best;
 }
 
 export function sameAddress(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

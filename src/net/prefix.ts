@@ -60,8 +60,7 @@ export const lastAddress = (prefix: Prefix): Uint8Array => withHostBits(prefix, 
 /** Whether the address is of the prefix's family and lies in it. */
 export function contains({ address: network, bits }: Prefix, address: Uint8Array): boolean {
   if (address.length !== network.length) return false;
-  return address.every((byte, i) => {
-    const networkMask = ~(0xff >> Math.min(8, Math.max(0, bits - i * 8)));
-    return ((byte ^ network[i]!) & networkMask & 0xff) === 0;
-  });
+  const octets = bits >> 3;
+  for (let i = 0; i < octets; i++) if (address[i] !== network[i]) return false;
+  return (((address[octets] ?? 0) ^ (network[octets] ?? 0)) & (0xff00 >> (bits & 7)) & 0xff) === 0;
 }

@@ -4,6 +4,12 @@ import { open, type RootDatabase } from 'lmdb';
 import { StoreError } from './error.ts';
 import type { ReadTransaction, Row, Store, Transaction } from './transaction.ts';
 
+/**
+ * Address space for the file, so that it can grow without being mapped anew: lmdb-js keeps the old mappings, and each
+ * counts as the process's memory. Takes neither memory nor disk.
+ */
+const MAP_BYTES = 2 ** 34;
+
 export class LmdbStore implements Store {
   readonly #path: string;
   readonly #db: RootDatabase<Uint8Array, Uint8Array>;
@@ -21,6 +27,7 @@ export class LmdbStore implements Store {
         keyEncoding: 'binary',
         // With overlapping sync a commit is visible before it is on disk.
         overlappingSync: false,
+        mapSize: MAP_BYTES,
       }),
     );
     this.#view = {

@@ -1,6 +1,7 @@
 // A store in memory: the same interface, for tests of the rules.
 
-import { type ReadTransaction, type Row, type Store, type Transaction, undoing } from './transaction.ts';
+import type { ReadTransaction, Row, Store, Transaction } from './transaction.ts';
+import { WriteBack } from './write-back.ts';
 
 const toHex = (key: Uint8Array) => Buffer.from(key).toString('hex');
 const fromHex = (hex: string) => Uint8Array.from(Buffer.from(hex, 'hex'));
@@ -21,7 +22,12 @@ export class MemoryStore implements Store {
   }
 
   async write<T>(work: (transaction: Transaction) => T): Promise<T> {
-    return undoing(this.#view, work);
+    const rows = new WriteBack(this.#view);
+    try {
+      return rows.attempt(work);
+    } finally {
+      rows.flush(); // if it threw, with what was there before
+    }
   }
 
   async close(): Promise<void> {}

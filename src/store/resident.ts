@@ -6,7 +6,8 @@ import type { FileLocks } from './flock.ts';
 import { openLocked } from './guard.ts';
 import { type LmdbStore, lmdbCode } from './lmdb.ts';
 import { type Deadline, releaseLock, takeLock } from './lock.ts';
-import { type ReadTransaction, type Transaction, undoing } from './transaction.ts';
+import type { ReadTransaction, Transaction } from './transaction.ts';
+import { WriteBack } from './write-back.ts';
 
 /** Something to do within a transaction. It throws only before its first change, or is undone. */
 export type Work<T> = (transaction: Transaction) => T;
@@ -49,16 +50,19 @@ export class ResidentStore {
    */
   async commit<T>(works: readonly Work<T>[], create: boolean, deadline: Deadline): Promise<Ending<T>[] | undefined> {
     const store = await this.#current(deadline, create);
-    return store?.commit(transaction =>
-      works.map(work => {
+    return store?.commit(transaction => {
+      const rows = new WriteBack(transaction);
+      const endings = works.map(work => {
         try {
-          return { value: undoing(transaction, work) };
+          return { value: rows.attempt(work) };
         } catch (error) {
           if (lmdbCode(error) !== undefined) throw error;
           return { error: store.explain(error, 'write') };
         }
-      }),
-    );
+      });
+      rows.flush();
+      return endings;
+    });
   }
 
   /** Closes the store, under the lock. It opens again when it is needed. */
@@ -73,10 +77,15 @@ export class ResidentStore {
     }
   }
 
-  /** Whether the file at the path is the one that is open. */
+  /** Whether the store is open, and `path` leads to its file. */
+  isOpenAt(path: string): boolean {
+    if (this.#open === undefined) return false;
+    const file = statSync(path, { throwIfNoEntry: false });
+    return file?.ino === this.#open.file.ino && file.dev === this.#open.file.dev;
+  }
+
   #isCurrent(): boolean {
-    const file = statSync(this.#path, { throwIfNoEntry: false });
-    return this.#open !== undefined && file?.ino === this.#open.file.ino && file.dev === this.#open.file.dev;
+    return this.isOpenAt(this.#path);
   }
 
   /** The open store, opened anew if the file was replaced. For whoever holds the exclusive lock. */

@@ -1,7 +1,7 @@
 // What the rules know of a store: ordered rows of bytes, in transactions.
 
 export interface ReadTransaction {
-  /** A copy of the value, the caller's to keep. */
+  /** The value: the caller may keep it, but not change it. */
   get(key: Uint8Array): Uint8Array | undefined;
   /** Rows with from <= key < to, in byte order of the keys. Not to be used across changes. */
   range(from: Uint8Array, to: Uint8Array): Iterable<Row>;
@@ -46,30 +46,4 @@ export interface Store {
    */
   write<T>(work: (transaction: Transaction) => T): Promise<T>;
   close(): Promise<void>;
-}
-
-/** Runs `work`; if it throws, what it has changed is put back. */
-export function undoing<T>(transaction: Transaction, work: (transaction: Transaction) => T): T {
-  const before: [key: Uint8Array, value: Uint8Array | undefined][] = [];
-  const remember = (key: Uint8Array) => void before.push([key, transaction.get(key)]);
-  try {
-    return work({
-      get: key => transaction.get(key),
-      range: (from, to) => transaction.range(from, to),
-      put: (key, value) => {
-        remember(key);
-        transaction.put(key, value);
-      },
-      delete: key => {
-        remember(key);
-        transaction.delete(key);
-      },
-    });
-  } catch (error) {
-    for (const [key, value] of before.reverse()) {
-      if (value === undefined) transaction.delete(key);
-      else transaction.put(key, value);
-    }
-    throw error;
-  }
 }

@@ -86,7 +86,8 @@ function count(transaction: Transaction): { rows: () => number; counting: Transa
   return {
     rows: () => rows,
     counting: {
-      ...transaction,
+      put: (key, value) => transaction.put(key, value),
+      delete: key => transaction.delete(key),
       get: key => {
         rows++;
         return transaction.get(key);

@@ -1,0 +1,110 @@
+// One connection to the daemon: requests one after another, each answered, each answer confirmed.
+
+import type { Socket } from 'node:net';
+import { CONFIRMATION_BYTES, decodeRequest, FrameError, type RequestFrame, requestBytes } from './frame.ts';
+
+/** How long a caller may take to send a request, and to confirm its answer. */
+const WAIT_MS = 10_000;
+
+export class Caller {
+  readonly #socket: Socket;
+  #chunks: Uint8Array[] = [];
+  #receivedBytes = 0;
+  #answers = 0;
+  #isGone = false;
+  /** What the daemon waits for from this caller; undefined while it is the caller that waits. */
+  #awaited: { bytes: number; sinceMs: number; settle: () => void } | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    const gone = () => {
+      this.#isGone = true;
+      this.#awaited?.settle();
+    };
+    socket.on('data', chunk => this.#take(chunk));
+    socket.on('end', gone).on('close', gone);
+    socket.on('error', () => socket.destroy()); // it has gone: 'close' follows
+  }
+
+  /** Whether it has had its answer and asks for nothing more at the moment. */
+  get isBetweenRequests(): boolean {
+    return this.#answers > 0 && this.#awaited !== undefined && this.#receivedBytes === 0;
+  }
+
+  /**
+   * The next request, or undefined if the caller goes before it is whole.
+   *
+   * @throws FrameError for what is no request, and past the time limit
+   */
+  async receive(): Promise<RequestFrame | undefined> {
+    const sinceMs = performance.now();
+    for (let wanted = 1; ; ) {
+      await this.#await(wanted, sinceMs);
+      if (this.#receivedBytes < wanted) {
+        if (this.#isGone || this.#answers > 0) return undefined;
+        throw new FrameError(`was not whole after ${WAIT_MS} ms`);
+      }
+      wanted = requestBytes(this.#joined());
+      if (this.#receivedBytes >= wanted) return decodeRequest(this.#consume(wanted));
+    }
+  }
+
+  /**
+   * Sends an answer; true once the caller has confirmed that it has printed it. A caller that stands still may have
+   * printed it too, and what it knows of must not be given to somebody else: past the time limit it counts as
+   * delivered.
+   */
+  async deliver(answer: Uint8Array): Promise<boolean> {
+    if (this.#isGone) return false;
+    this.#socket.write(answer);
+    this.#answers++;
+    await this.#await(CONFIRMATION_BYTES, performance.now());
+    if (this.#receivedBytes < CONFIRMATION_BYTES) return !this.#isGone;
+    this.#consume(CONFIRMATION_BYTES);
+    return true;
+  }
+
+  /** Gives up waiting if it has taken too long. */
+  checkTime(nowMs: number): void {
+    if (this.#awaited !== undefined && nowMs - this.#awaited.sinceMs > WAIT_MS) this.#awaited.settle();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** Waits until so many bytes are there, the caller has gone, or its time is over. */
+  #await(bytes: number, sinceMs: number): Promise<void> | undefined {
+    if (this.#receivedBytes >= bytes || this.#isGone) return undefined;
+    return new Promise(resolve => {
+      const settle = () => {
+        this.#awaited = undefined;
+        resolve();
+      };
+      this.#awaited = { bytes, sinceMs, settle };
+    });
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#awaited === undefined) {
+      this.#socket.destroy(); // it speaks before it is answered
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#receivedBytes += chunk.length;
+    if (this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
+  }
+
+  /** What has been received and not been consumed. */
+  #joined(): Uint8Array {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0]!;
+  }
+
+  #consume(length: number): Uint8Array {
+    const received = this.#joined();
+    this.#chunks = received.length === length ? [] : [received.subarray(length)];
+    this.#receivedBytes -= length;
+    return received.subarray(0, length);
+  }
+}
