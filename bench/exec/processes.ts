@@ -58,6 +58,16 @@ export class Spawner {
   }
 }
 
+/** Runs `work` with a spawner, which ends with it. */
+export async function withSpawner<T>(work: (spawner: Spawner) => Promise<T>): Promise<T> {
+  const spawner = new Spawner();
+  try {
+    return await work(spawner);
+  } finally {
+    spawner.end();
+  }
+}
+
 export interface RunningDaemon {
   pid: number;
   socket: string;
@@ -99,11 +109,12 @@ export function buildEmptyProgram(directory: string): string | undefined {
 /** Memory of a process in MiB, by what it is. */
 export function memoryOf(pid: number): { resident: number; anonymous: number; peak: number } {
   const text = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) / 1024;
+  const field = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN) / 1024;
   return { resident: field('VmRSS'), anonymous: field('RssAnon'), peak: field('VmHWM') };
 }
 
-/** Bytes that a process has given to the disk so far (proc(5), io). */
+/** Bytes that a process has written to files so far (proc(5), io: wchar; sockets do not count). */
 export function bytesWrittenBy(pid: number): number {
-  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
+  return Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
 }

@@ -27,12 +27,13 @@ export interface Report {
   failed: Record<number, number>;
 }
 
+const { i32, ptr: pointer } = FFIType;
 const { symbols: libc } = dlopen('libc.so.6', {
-  posix_spawn: { args: [FFIType.ptr, FFIType.ptr, FFIType.ptr, FFIType.ptr, FFIType.ptr, FFIType.ptr], returns: 'i32' },
-  posix_spawn_file_actions_init: { args: [FFIType.ptr], returns: 'i32' },
-  posix_spawn_file_actions_addopen: { args: [FFIType.ptr, 'i32', FFIType.ptr, 'i32', 'u32'], returns: 'i32' },
-  posix_spawn_file_actions_destroy: { args: [FFIType.ptr], returns: 'i32' },
-  waitpid: { args: ['i32', FFIType.ptr, 'i32'], returns: 'i32' },
+  posix_spawn: { args: [pointer, pointer, pointer, pointer, pointer, pointer], returns: i32 },
+  posix_spawn_file_actions_init: { args: [pointer], returns: i32 },
+  posix_spawn_file_actions_addopen: { args: [pointer, i32, pointer, i32, i32], returns: i32 },
+  posix_spawn_file_actions_destroy: { args: [pointer], returns: i32 },
+  waitpid: { args: [i32, pointer, i32], returns: i32 },
 });
 
 const FILE_ACTIONS_BYTES = 256; // glibc's take 80

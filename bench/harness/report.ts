@@ -31,8 +31,10 @@ export function formatExpectation(expectation: Expectation): string {
 
 const formatValue = ({ unit }: Series, value: number) => `${formatNumber(value)} ${unit}`;
 
-/** Three digits that count, thousands apart. */
+/** Three digits, or all before the point. */
 export const formatNumber = (value: number): string =>
-  value.toLocaleString('en', { maximumSignificantDigits: Math.abs(value) >= 1000 ? 21 : 3, maximumFractionDigits: 0 });
+  Math.abs(value) >= 1000
+    ? Math.round(value).toLocaleString('en')
+    : value.toLocaleString('en', { maximumSignificantDigits: 3 });
 
 const formatCount = (value: number): string => value.toLocaleString('en');

@@ -1,5 +1,7 @@
-// Contestants take turns, round after round: what slows the machine down for a while slows all of them down.
+// Contestants take turns, round after round: what slows the machine down for a while slows all of them down. In each
+// round their order is another one: nobody always runs in the wake of the same.
 
+import { shuffle } from 'simple-statistics';
 import type { Progress } from './progress.ts';
 
 export interface Contestant {
@@ -25,9 +27,7 @@ export async function interleave(
   const results: Results = new Map(contestants.map(({ name }) => [name, {}]));
   progress.begin((rounds + warmUps) * contestants.length);
   for (let round = -warmUps; round < rounds; round++) {
-    for (let turn = 0; turn < contestants.length; turn++) {
-      // Each begins once: nobody always runs in the wake of the same one.
-      const contestant = contestants[(turn + Math.max(0, round)) % contestants.length]!;
+    for (const contestant of shuffle([...contestants])) {
       globalThis.gc?.();
       const values = await contestant.round();
       progress.step(contestant.name);

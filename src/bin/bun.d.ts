@@ -10,5 +10,5 @@ declare module 'bun:ffi' {
     path: string,
     symbols: Record<S, { args: ('i32' | 'u64' | 'ptr')[]; returns: 'i32' }>,
   ): { symbols: Record<S, (...args: unknown[]) => number> };
-  export function ptr(buffer: ArrayBufferLike): unknown;
+  export function ptr(memory: ArrayBufferLike | ArrayBufferView): number;
 }

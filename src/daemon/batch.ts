@@ -46,8 +46,11 @@ export class Batch {
   async #run(): Promise<void> {
     this.#isRunning = true;
     while (this.#jobs.length > 0) {
-      // What has arrived together with the first is read before the first is committed.
-      await new Promise(resolve => setImmediate(resolve));
+      // What arrives together is committed together: more is waited for as long as it comes without a pause.
+      for (let waiting = 0; this.#jobs.length > waiting && waiting < MOST_JOBS; ) {
+        waiting = this.#jobs.length;
+        await new Promise(resolve => setImmediate(resolve));
+      }
       await this.#commitNext();
     }
     this.#isRunning = false;
