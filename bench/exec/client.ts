@@ -75,7 +75,7 @@ async function open(path: string): Promise<Connection> {
   let isFirst = true;
   const lost = (why: string) => settle?.reject(new Error(`an answer is lost: ${why}`));
   socket.on('error', error => lost(error.message)).on('close', () => lost('connection closed'));
-  socket.on('data', chunk => {
+  socket.on('data', (chunk: Buffer) => {
     received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
     if (received.length < HEAD_BYTES || received.length < HEAD_BYTES + received.readUInt32BE(4)) return;
     const answer = received;
