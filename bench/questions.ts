@@ -4,5 +4,7 @@ import { add } from './exec/add.ts';
 import { daemon } from './exec/daemon.ts';
 import { throughput } from './exec/throughput.ts';
 import type { Question } from './harness/question.ts';
+import { storeAdd } from './store/add.ts';
+import { opening } from './store/opening.ts';
 
-export const QUESTIONS: readonly Question[] = [add, throughput, daemon];
+export const QUESTIONS: readonly Question[] = [storeAdd, opening, add, throughput, daemon];
