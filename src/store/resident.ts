@@ -3,7 +3,7 @@
 
 import { type Stats, statSync } from 'node:fs';
 import type { FileLocks } from './flock.ts';
-import { openLocked } from './guard.ts';
+import { closeUnderLock, openLocked } from './guard.ts';
 import { type LmdbStore, lmdbCode } from './lmdb.ts';
 import { type Deadline, releaseLock, takeLock } from './lock.ts';
 import type { ReadTransaction, Transaction } from './transaction.ts';
@@ -65,16 +65,13 @@ export class ResidentStore {
     });
   }
 
-  /** Closes the store, under the lock. It opens again when it is needed. */
-  async close(deadline: Deadline): Promise<void> {
+  /** Closes the store, unless it is in use by the time that it holds the lock. It opens again when it is needed. */
+  async close(deadline: Deadline, isInUse: () => boolean): Promise<void> {
     if (this.#open === undefined) return;
     if (!this.#isCurrent()) return this.#drop(); // removed or replaced: nobody opens what is open here any more
-    const lock = await takeLock(deadline, true, this.#locks);
-    try {
-      await this.#drop();
-    } finally {
-      releaseLock(lock, this.#locks);
-    }
+    await closeUnderLock(deadline, this.#locks, async () => {
+      if (!isInUse()) await this.#drop();
+    });
   }
 
   /** Whether the store is open, and `path` leads to its file. */
