@@ -18,7 +18,7 @@ export type Ending<T> = { value: T } | { error: unknown };
 export class ResidentStore {
   readonly #path: string;
   readonly #locks: FileLocks;
-  #open: { store: LmdbStore; file: Stats } | undefined;
+  #open: { store: LmdbStore; file: Stats; lmdbLock: Stats } | undefined;
 
   constructor(path: string, locks: FileLocks) {
     this.#path = path;
@@ -74,11 +74,13 @@ export class ResidentStore {
     });
   }
 
-  /** Whether the store is open, and `path` leads to its file. */
+  /**
+   * Whether the store is open, and `path` leads to its file. LMDB's lock file counts too: through it a
+   * process learns of the commits of others, and where somebody has removed it, the next one to open makes another.
+   */
   isOpenAt(path: string): boolean {
     if (this.#open === undefined) return false;
-    const file = statSync(path, { throwIfNoEntry: false });
-    return file?.ino === this.#open.file.ino && file.dev === this.#open.file.dev;
+    return isAt(path, this.#open.file) && isAt(`${this.#path}-lock`, this.#open.lmdbLock);
   }
 
   #isCurrent(): boolean {
@@ -90,7 +92,9 @@ export class ResidentStore {
     if (!this.#isCurrent()) {
       await this.#drop();
       const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks);
-      if (store !== undefined) this.#open = { store, file: statSync(this.#path) };
+      if (store !== undefined) {
+        this.#open = { store, file: statSync(this.#path), lmdbLock: statSync(`${this.#path}-lock`) };
+      }
     }
     return this.#open?.store;
   }
@@ -100,4 +104,9 @@ export class ResidentStore {
     this.#open = undefined;
     await open?.store.close();
   }
+}
+
+function isAt(path: string, file: Stats): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.ino === file.ino && found.dev === file.dev;
 }

@@ -10,8 +10,11 @@ import { type Started, start } from '../../support/start.ts';
 
 export const PROGRAM = fileURLToPath(new URL('../../../dist/bin/ecs-ipamd', import.meta.url));
 
+/** Environment of callers that no daemon answers. */
+export const NOBODY = { IPAM_SOCKET: '/nonexistent/ecs-ipam.sock' };
+
 /** Longer than a test file may take. */
-const LIFE_MS = 120_000;
+const LIFE_MS = 60_000;
 
 export interface DaemonOptions {
   /** A new one in a directory of its own, unless given. */
