@@ -16,7 +16,7 @@ import * as assert from 'uvu/assert';
 import { add, addressOf, complained, network, silent } from '../integration/support/ipam.ts';
 import { sleep } from '../integration/support/process.ts';
 import { cniEnv, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
-import { beginDaemon, startDaemon, stopDaemon, temporarySocket } from './support/daemon.ts';
+import { beginDaemon, PROGRAM, startDaemon, stopDaemon, temporarySocket } from './support/daemon.ts';
 import { ask, connected } from './support/frames.ts';
 
 const test = suite('sockets');
@@ -37,7 +37,7 @@ async function refuses(socket: string): Promise<string> {
 
 test('makes the directory and the socket for its own user alone, whatever the umask, and removes the socket', async () => {
   const socket = join(temporaryDirectory(), 'a', 'b', 'ecs-ipam.sock');
-  const daemon = await startDaemon({ socket, under: ['sh', '-c', 'umask 0; exec "$@"', 'sh'] });
+  const daemon = await startDaemon({ socket, command: ['sh', '-c', 'umask 0; exec "$0" serve', PROGRAM] });
   assert.is(mode(socket), '600');
   assert.is(mode(dirname(socket)), '700');
   assert.is(mode(dirname(dirname(socket))), '700');

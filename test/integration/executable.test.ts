@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cniEnv, EXECUTABLE, type Run, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
+import { onBareMachine } from './support/bare-machine.ts';
 import {
   add,
   addressesOf,
@@ -52,35 +53,16 @@ testWith(test, ['root', 'unshare'], 'runs with a read-only /tmp', () =>
   }),
 );
 
-const BARE_MACHINE = `set -e
-root=$0
-cd "$root"
-mkdir -p usr proc dev opt/cni/bin
-for path in /usr/lib /usr/lib64 /lib /lib64; do
-  if [ -L $path ]; then cp -P $path .$path
-  elif [ -d $path ]; then mkdir -p .$path; mount --bind $path .$path
-  fi
-done
-mount --bind /proc proc
-mount --bind /dev dev
-mount --bind "$1" opt/cni/bin
-exec chroot "$root" /opt/cni/bin/ecs-ipam`;
-
 testWith(test, ['root', 'unshare'], 'runs on a machine that has libraries, /proc and /dev, and nothing else', () =>
   outsideTmp(async root => {
-    const onBareMachine = (command: string) =>
-      execute({
-        command: 'unshare',
-        args: ['-m', 'sh', '-c', BARE_MACHINE, root, dirname(EXECUTABLE)],
-        env: { ...cniEnv(command, ''), IPAM_DB_PATH: undefined },
-        stdin: dualStack(),
-        cwd: '/',
-      });
-    assert.equal(addressesOf(await onBareMachine('ADD')), ['10.0.0.2', '2001:db8::2']);
+    const [command = '', ...args] = onBareMachine(root, 'ecs-ipam');
+    const run = (verb: string) =>
+      execute({ command, args, env: { ...cniEnv(verb, ''), IPAM_DB_PATH: undefined }, stdin: dualStack(), cwd: '/' });
+    assert.equal(addressesOf(await run('ADD')), ['10.0.0.2', '2001:db8::2']);
     assert.ok(existsSync(join(root, 'data/ecs-ipam.mdb')), 'no /data/ecs-ipam.mdb was made');
-    refused(await onBareMachine('ADD'), 103, 'second ADD');
-    silent(await onBareMachine('CHECK'), 'CHECK');
-    silent(await onBareMachine('DEL'), 'DEL');
+    refused(await run('ADD'), 103, 'second ADD');
+    silent(await run('CHECK'), 'CHECK');
+    silent(await run('DEL'), 'DEL');
     assert.not(existsSync(join(root, 'tmp')), '/tmp was made');
   }),
 );

@@ -20,13 +20,13 @@ export interface DaemonOptions {
   /** A new one in a directory of its own, unless given. */
   socket?: string;
   env?: Env;
-  /** What runs the daemon, in front of its own command: `['strace', …]`. */
-  under?: string[];
+  /** What starts it, if not the program itself: `['strace', …, PROGRAM, 'serve']`. */
+  command?: string[];
 }
 
 export interface Daemon {
   socket: string;
-  /** Of `under`, where that is given. */
+  /** Of the command. */
   pid: number;
   /** Environment of callers. */
   env: Env;
@@ -38,8 +38,9 @@ export interface Daemon {
 export const temporarySocket = (): string => join(temporaryDirectory(), 'ecs-ipam.sock');
 
 /** Starts a daemon without waiting for it. */
-export function beginDaemon({ socket = temporarySocket(), env = {}, under = [] }: DaemonOptions = {}): Daemon {
-  const [command = '', ...args] = [...under, PROGRAM, 'serve'];
+export function beginDaemon(options: DaemonOptions = {}): Daemon {
+  const { socket = temporarySocket(), env = {} } = options;
+  const [command = '', ...args] = options.command ?? [PROGRAM, 'serve'];
   const started = start({ command, args, env: { IPAM_SOCKET: socket, ...env }, limitMs: LIFE_MS });
   return {
     socket,
@@ -56,7 +57,7 @@ export function beginDaemon({ socket = temporarySocket(), env = {}, under = [] }
 /** Starts a daemon, and waits until it listens. */
 export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
   const daemon = beginDaemon(options);
-  await printed(daemon.process, `listening on ${daemon.socket}`);
+  await printed(daemon.process, 'listening on');
   return daemon;
 }
 
