@@ -64,7 +64,11 @@ export class Caller {
     this.#socket.write(answer);
     this.#answers++;
     await this.#await(CONFIRMATION_BYTES, performance.now());
-    if (this.#receivedBytes < CONFIRMATION_BYTES) return !this.#isGone;
+    if (this.#receivedBytes < CONFIRMATION_BYTES) {
+      const standsStill = !this.#isGone;
+      this.close();
+      return standsStill;
+    }
     this.#consume(CONFIRMATION_BYTES);
     return true;
   }

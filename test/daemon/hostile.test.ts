@@ -1,7 +1,7 @@
 // Callers that send anything but requests do not disturb those that do, and cost the daemon no memory. The daemon has a
 // root directory of its own, as a changed request may name any store.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -30,7 +30,10 @@ const PATIENCE_MS = 10_000 + 5_000;
 const conf = network({ 'ipv4-subnet': '10.0.0.0/16' });
 
 let daemon: Daemon;
-const openFiles = () => readdirSync(`/proc/${daemon.pid}/fd`).length;
+const openSockets = () =>
+  readdirSync(`/proc/${daemon.pid}/fd`).filter(fd =>
+    readlinkSync(`/proc/${daemon.pid}/fd/${fd}`).startsWith('socket:'),
+  );
 
 let calls = 0;
 /** One ADD as every caller makes it. */
@@ -67,7 +70,7 @@ async function stream(socket: Socket, chunk: Buffer, most: number): Promise<numb
 const needs: ['root', 'unshare'] = ['root', 'unshare'];
 let idle: Promise<number>[];
 let unconfirmed: Promise<string>;
-let filesAtFirst: number;
+let socketsAtFirst: string[];
 
 testWith(
   test,
@@ -80,8 +83,8 @@ testWith(
       env: { IPAM_SOCKET: '/run/ecs-ipam.sock' },
       command: onBareMachine(root, 'ecs-ipamd', 'serve'),
     });
+    socketsAtFirst = openSockets();
     await callNormally();
-    filesAtFirst = openFiles();
     const half = requestFrame(cniEnv('ADD', STORE), conf).subarray(0, 100);
     const sockets = await Promise.all(Array.from({ length: IDLE_CALLERS }, () => connected(daemon.socket)));
     for (const [i, socket] of sockets.entries()) socket.write(half.subarray(0, i % half.length));
@@ -181,7 +184,7 @@ testWith(test, needs, '600 changed requests: each is cut off or answered in orde
     }
     if (i % 20 === 0) await callNormally();
   });
-  assert.ok(answered > 60 && answered < 540, `${answered} of ${jobs.length} answered`);
+  assert.ok(answered > 30 && answered < 570, `${answered} of ${jobs.length} answered`);
 });
 
 testWith(test, needs, 'who says nothing is cut off after a while; who confirms nothing keeps its lease', async () => {
@@ -190,8 +193,8 @@ testWith(test, needs, 'who says nothing is cut off after a while; who confirms n
   const env = cniEnv('CHECK', STORE, { CNI_CONTAINERID: 'unconfirmed' });
   silent((await ask(daemon.socket, env, conf))!, `CHECK of ${address}`);
   await callNormally();
-  await sleep(50);
-  assert.ok(openFiles() <= filesAtFirst + 1, `${openFiles()} open files, ${filesAtFirst} at first`);
+  for (let waits = 0; openSockets().length > socketsAtFirst.length && waits < 100; waits++) await sleep(10);
+  assert.equal(openSockets(), socketsAtFirst);
   await stopDaemon(daemon);
 });
 
