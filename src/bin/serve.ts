@@ -23,11 +23,12 @@ export async function serve(
     if (env.NOTIFY_SOCKET) notify(env.NOTIFY_SOCKET, message);
   };
   const daemon = new Daemon({
-    listen: isActivated ? { fd: LISTEN_FDS_START } : { path: env.IPAM_SOCKET || DEFAULT_SOCKET_PATH },
+    place: isActivated ? { fd: LISTEN_FDS_START } : { path: env.IPAM_SOCKET || DEFAULT_SOCKET_PATH },
     idleMs: isActivated ? idleMs : undefined,
     locks,
     services,
-    say: message => void write('stderr', `ecs-ipamd: ${message}\n`),
+    // Whether anybody reads it is not the daemon's affair.
+    say: message => void write('stderr', `ecs-ipamd: ${message}\n`).catch(() => {}),
   });
   await daemon.start();
   notifySystemd('READY=1');

@@ -11,8 +11,10 @@ export class Caller {
   #chunks: Uint8Array[] = [];
   #receivedBytes = 0;
   #answers = 0;
+  /** It has sent a request, and has nothing to say until the answer comes. */
+  #isWaiting = false;
   #isGone = false;
-  /** What the daemon waits for from this caller; undefined while it is the caller that waits. */
+  /** What the daemon waits for from this caller. */
   #awaited: { bytes: number; sinceMs: number; settle: () => void } | undefined;
 
   constructor(socket: Socket) {
@@ -45,7 +47,9 @@ export class Caller {
         throw new FrameError(`was not whole after ${WAIT_MS} ms`);
       }
       wanted = requestBytes(this.#joined());
-      if (this.#receivedBytes >= wanted) return decodeRequest(this.#consume(wanted));
+      if (this.#receivedBytes < wanted) continue;
+      this.#isWaiting = true;
+      return decodeRequest(this.#consume(wanted));
     }
   }
 
@@ -56,10 +60,15 @@ export class Caller {
    */
   async deliver(answer: Uint8Array): Promise<boolean> {
     if (this.#isGone) return false;
+    this.#isWaiting = false;
     this.#socket.write(answer);
     this.#answers++;
     await this.#await(CONFIRMATION_BYTES, performance.now());
-    if (this.#receivedBytes < CONFIRMATION_BYTES) return !this.#isGone;
+    if (this.#receivedBytes < CONFIRMATION_BYTES) {
+      const standsStill = !this.#isGone;
+      this.close();
+      return standsStill;
+    }
     this.#consume(CONFIRMATION_BYTES);
     return true;
   }
@@ -86,13 +95,13 @@ export class Caller {
   }
 
   #take(chunk: Uint8Array): void {
-    if (this.#awaited === undefined) {
-      this.#socket.destroy(); // it speaks before it is answered
+    if (this.#isWaiting) {
+      this.#socket.destroy(); // a byte of it would confirm what is not yet said
       return;
     }
     this.#chunks.push(chunk);
     this.#receivedBytes += chunk.length;
-    if (this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
+    if (this.#awaited !== undefined && this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
   }
 
   /** What has been received and not been consumed. */
