@@ -37,7 +37,7 @@ async function pagesOf(store: Store, adds: number): Promise<number> {
   return (bytesWritten() - before) / PAGE_BYTES / adds;
 }
 
-testWith(test, ['flock'], `with ${LEASES} leases: at most 14 pages for a lone ADD, 2 for one of 64`, async () => {
+testWith(test, ['flock'], `with ${LEASES} leases: at most 15 pages for a lone ADD, 2 for one of 64`, async () => {
   const location = { path: temporaryStore(), timeoutMs: 5000 };
   const store = (await openStore(location, 'create', nodeFileLocks))!;
   while (owners < LEASES) await pagesOf(store, 500);
@@ -45,7 +45,7 @@ testWith(test, ['flock'], `with ${LEASES} leases: at most 14 pages for a lone AD
   const lone: number[] = [];
   for (let round = 0; round < 100; round++) lone.push(await pagesOf(store, 1));
   const mean = lone.reduce((sum, pages) => sum + pages) / lone.length;
-  assert.ok(mean > 1 && mean <= 14, `a lone ADD wrote ${mean} pages in the mean`);
+  assert.ok(mean > 1 && mean <= 15, `a lone ADD wrote ${mean} pages in the mean`);
   assert.ok(Math.max(...lone) <= 20, `a lone ADD wrote ${Math.max(...lone)} pages`);
   console.log(`a lone ADD wrote ${mean.toFixed(1)} pages in the mean`);
   for (let round = 0; round < 20; round++) {
