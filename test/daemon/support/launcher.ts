@@ -1,8 +1,8 @@
 // The launcher built with sanitizers: what it does wrong with memory ends it.
 
 import { spawnSync } from 'node:child_process';
-import { symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { copyFileSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
 import { type Env, type Run, temporaryDirectory } from '../../support/plugin.ts';
@@ -14,13 +14,21 @@ const FLAGS = ['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-fsani
 /** What a sanitizer ends the process with. */
 const FINDING = 99;
 
-/** A directory with the launcher, and with the program beside it unless `program` is another file or null: none. */
-export function buildLauncher(program: string | null = PROGRAM): string {
-  const directory = temporaryDirectory();
-  const launcher = join(directory, 'ecs-ipam');
+let built: string | undefined;
+
+function compile(): string {
+  const launcher = join(temporaryDirectory(), 'ecs-ipam');
   const { status, stderr } = spawnSync('cc', [...FLAGS, '-fno-sanitize-recover=all', '-o', launcher, SOURCE]);
   assert.is(status, 0, String(stderr));
-  if (program !== null) symlinkSync(program, join(directory, 'ecs-ipamd'));
+  return launcher;
+}
+
+/** A launcher in a directory of its own, beside the program; or another file, or null: none. */
+export function buildLauncher(program: string | null = PROGRAM): string {
+  built ??= compile();
+  const launcher = join(temporaryDirectory(), 'ecs-ipam');
+  copyFileSync(built, launcher);
+  if (program !== null) symlinkSync(program, join(dirname(launcher), 'ecs-ipamd'));
   return launcher;
 }
 
