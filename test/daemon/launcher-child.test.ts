@@ -115,8 +115,8 @@ test('a launcher that is killed takes its child with it', async () => {
 
 test('SIGCHLD ignored: the result is printed once', async () => {
   const run = await launch(launcher, {
-    command: 'sh',
-    args: ['-c', 'trap "" CHLD; exec "$0"', launcher],
+    command: 'env',
+    args: ['--ignore-signal=CHLD', launcher],
     stdin: conf,
     env: cniEnv('ADD', temporaryStore()),
   }).done;
