@@ -11,8 +11,8 @@ export class Caller {
   #chunks: Uint8Array[] = [];
   #receivedBytes = 0;
   #answers = 0;
-  /** It has sent a request, and has nothing to say until the answer comes. */
-  #isWaiting = false;
+  /** Whose turn it is: the caller's, to send a request or to confirm an answer, or the daemon's, to give that answer. */
+  #turn: 'request' | 'answer' | 'confirmation' = 'request';
   #isGone = false;
   /** What the daemon waits for from this caller. */
   #awaited: { bytes: number; sinceMs: number; settle: () => void } | undefined;
@@ -30,7 +30,7 @@ export class Caller {
 
   /** Whether it has had its answer and asks for nothing more at the moment. */
   get isBetweenRequests(): boolean {
-    return this.#answers > 0 && this.#awaited !== undefined && this.#receivedBytes === 0;
+    return this.#answers > 0 && this.#turn === 'request' && this.#receivedBytes === 0;
   }
 
   /**
@@ -48,7 +48,7 @@ export class Caller {
       }
       wanted = requestBytes(this.#joined());
       if (this.#receivedBytes < wanted) continue;
-      this.#isWaiting = true;
+      this.#turn = 'answer';
       return decodeRequest(this.#consume(wanted));
     }
   }
@@ -60,7 +60,7 @@ export class Caller {
    */
   async deliver(answer: Uint8Array): Promise<boolean> {
     if (this.#isGone) return false;
-    this.#isWaiting = false;
+    this.#turn = 'confirmation';
     this.#socket.write(answer);
     this.#answers++;
     await this.#await(CONFIRMATION_BYTES, performance.now());
@@ -70,6 +70,7 @@ export class Caller {
       return standsStill;
     }
     this.#consume(CONFIRMATION_BYTES);
+    this.#turn = 'request';
     return true;
   }
 
@@ -95,7 +96,7 @@ export class Caller {
   }
 
   #take(chunk: Uint8Array): void {
-    if (this.#isWaiting) {
+    if (this.#turn === 'answer') {
       this.#socket.destroy(); // a byte of it would confirm what is not yet said
       return;
     }

@@ -18,6 +18,8 @@ export interface DaemonOptions {
   services: Omit<Services, 'log' | 'openStore'>;
   /** What happens to the daemon itself, for people. */
   say(message: string): void;
+  /** It has begun to end, having been told so or for want of callers. */
+  onStopping(): void;
 }
 
 const HOUSEKEEPING_MS = 1_000;
@@ -57,6 +59,7 @@ export class Daemon {
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
+    this.#options.onStopping();
     this.#settleStopped(this.#stop());
   }
 

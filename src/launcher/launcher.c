@@ -110,7 +110,7 @@ static bool write_all(int fd, const char *bytes, size_t length)
 /* Ends with a CNI error object on stdout. */
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const char *format, ...)
 {
-	char message[1024], json[sizeof message * 6 + 128];
+	char message[PATH_MAX + 512], json[sizeof message * 6 + 128];
 	size_t length;
 	va_list arguments;
 	va_start(arguments, format);
@@ -286,7 +286,7 @@ static int connect_daemon(const char *path, long long wait_ms)
 	struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
 	int fd;
 	if (strlen(path) >= sizeof address.sun_path)
-		fail(CODE_IO, "IPAM_SOCKET %s: longer than %zu bytes", path, sizeof address.sun_path - 1);
+		fail(CODE_IO, "IPAM_SOCKET %.200s: longer than %zu bytes", path, sizeof address.sun_path - 1);
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, addressOf, distinct, held, network, silent } from '../integration/support/ipam.ts';
+import { add, addressOf, distinct, holdsExactly, network, silent } from '../integration/support/ipam.ts';
 import { sleep } from '../integration/support/process.ts';
 import { cniEnv, type Run, temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
@@ -81,7 +81,7 @@ for (const [what, follow] of endings) {
       await callers.end();
       assert.ok(before > 20 && callers.addresses.length > before, `${before}, then ${callers.addresses.length} calls`);
       distinct(callers.addresses, 'ADDs');
-      assert.equal(await held(store), callers.addresses.sort());
+      await holdsExactly(store, callers.addresses);
       assert.is(existsSync(first.socket), second !== undefined, 'the socket');
       if (second === undefined) return;
       const answer = await ask(second.socket, cniEnv('STATUS', store), conf);

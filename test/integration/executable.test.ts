@@ -24,7 +24,7 @@ import {
   status,
   withId,
 } from './support/ipam.ts';
-import { execute, sleep, start } from './support/process.ts';
+import { execute, NON_BLOCKING, sleep, start } from './support/process.ts';
 
 const test = suite('executable');
 
@@ -163,10 +163,6 @@ test('a large result arrives whole: a slow reader of a pipe', async () => {
   assert.match(run.stderr, 'exit 0');
   whole(run);
 });
-
-const NON_BLOCKING = `use Fcntl;
-for my $fh (*STDIN, *STDOUT) { fcntl($fh, F_SETFL, fcntl($fh, F_GETFL, 0) | O_NONBLOCK) or die "fcntl: $!" }
-exec { $ARGV[0] } @ARGV or die "exec: $!"`;
 
 testWith(test, ['perl'], 'non-blocking pipes on both sides, a slow writer and a slow reader', async () => {
   const writer = '{ sleep 0.1; head -c 1000 "$1"; sleep 0.2; tail -c +1001 "$1"; }';

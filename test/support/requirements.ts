@@ -15,6 +15,7 @@ const REQUIREMENTS = {
   flock: { met: () => onPath('flock'), remedy: 'apt-get install util-linux' },
   setpriv: { met: () => onPath('setpriv'), remedy: 'apt-get install util-linux' },
   perl: { met: () => onPath('perl'), remedy: 'apt-get install perl-base' },
+  socketActivate: { met: () => onPath('systemd-socket-activate'), remedy: 'apt-get install systemd' },
   unshare: { met: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   cniPlugins: { met: () => existsSync('/usr/lib/cni/bridge'), remedy: 'apt-get install containernetworking-plugins' },
   chromium: { met: () => existsSync('/usr/bin/chromium'), remedy: 'apt-get install chromium' },

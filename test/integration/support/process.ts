@@ -17,6 +17,11 @@ export async function tool(command: string, ...args: string[]): Promise<string> 
   return stdout;
 }
 
+/** Perl that makes stdin and stdout non-blocking, and becomes the command that follows. */
+export const NON_BLOCKING = `use Fcntl;
+for my $fh (*STDIN, *STDOUT) { fcntl($fh, F_SETFL, fcntl($fh, F_GETFL, 0) | O_NONBLOCK) or die "fcntl: $!" }
+exec { $ARGV[0] } @ARGV or die "exec: $!"`;
+
 /** Waits until a process that was started has printed this, on stdout or stderr. */
 export async function printed({ child, done }: Started, text: string, limitMs = 10_000): Promise<void> {
   let seen = '';
