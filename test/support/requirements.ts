@@ -12,6 +12,7 @@ const REQUIREMENTS = {
   ip: { met: () => onPath('ip'), remedy: 'apt-get install iproute2' },
   ping: { met: () => onPath('ping'), remedy: 'apt-get install iputils-ping' },
   strace: { met: () => onPath('strace'), remedy: 'apt-get install strace' },
+  systemd: { met: () => onPath('systemd-analyze'), remedy: 'apt-get install systemd' },
   flock: { met: () => onPath('flock'), remedy: 'apt-get install util-linux' },
   unshare: { met: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   cniPlugins: { met: () => existsSync('/usr/lib/cni/bridge'), remedy: 'apt-get install containernetworking-plugins' },
