@@ -30,6 +30,7 @@ mkdirSync(join(root, 'build'), { recursive: true });
 run('node', 'node_modules/assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', 'release');
 run('node', 'node_modules/assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', 'debug');
 embedCore();
+embedUnits();
 run('node', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json');
 stampVersion();
 chmodSync(join(root, 'dist/bin/node.js'), 0o755);
@@ -57,6 +58,17 @@ function embedCore(): void {
   writeFileSync(
     join(root, 'src/core/bytes.generated.ts'),
     `// Generated from build/core.wasm by scripts/build.ts.\nexport const CORE_BASE64 = '${base64}';\n`,
+  );
+}
+
+/** The systemd units as a module, for the executable to install. */
+function embedUnits(): void {
+  const names = ['ecs-ipam.socket', 'ecs-ipam.service'];
+  const units = names.map(name => [name, readFileSync(join(root, 'contrib/systemd', name), 'utf8')]);
+  writeFileSync(
+    join(root, 'src/cli/units.generated.ts'),
+    '// Generated from contrib/systemd by scripts/build.ts.\n' +
+      `export const UNITS: Record<string, string> = ${JSON.stringify(Object.fromEntries(units), undefined, 2)};\n`,
   );
 }
 

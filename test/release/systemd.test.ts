@@ -1,7 +1,7 @@
 // The systemd units: what systemd's own checks say of them, and the daemon as they start it. A service manager is not
 // needed: its tools apply what the units ask for, but for the filter of system calls, which is held against a trace.
 
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,11 +20,11 @@ import {
   silent,
   status,
 } from '../integration/support/ipam.ts';
-import { execute, type Started, sleep, start } from '../integration/support/process.ts';
+import { execute, type Started, sleep, start, tool } from '../integration/support/process.ts';
 import { parseTrace } from '../integration/support/strace.ts';
 import { EXECUTABLE, temporaryDirectory } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
-import { allowedCalls, readUnit, soleValue, UNIT_NAMES, unitPath } from './support/unit.ts';
+import { allowedCalls, readUnit, soleValue, UNIT_NAMES } from './support/unit.ts';
 
 const test = suite('systemd units');
 
@@ -35,19 +35,24 @@ const source = (path: string) => readFileSync(fileURLToPath(new URL(`../../${pat
 /** Exposure as systemd-analyze counts it, 0 to 100. Each point above 0 has its reason in the unit. */
 const MOST_EXPOSURE = 15;
 
-testWith(test, ['systemd'], 'systemd-analyze finds nothing wrong, and little exposed', async () => {
-  const directory = temporaryDirectory();
-  for (const name of UNIT_NAMES) {
-    const text = readFileSync(unitPath(name), 'utf8');
-    writeFileSync(join(directory, name), text.replaceAll('/usr/libexec/ecs-ipam', dirname(EXECUTABLE)));
-  }
-  const paths = UNIT_NAMES.map(name => join(directory, name));
-  const verified = await execute({ command: 'systemd-analyze', args: ['verify', ...paths] });
-  assert.equal([verified.status, verified.stdout, verified.stderr], [0, '', '']);
-  const args = ['security', '--no-pager', '--offline=yes', `--threshold=${MOST_EXPOSURE}`];
-  const security = await execute({ command: 'systemd-analyze', args: [...args, join(directory, 'ecs-ipam.service')] });
-  assert.is(security.status, 0, security.stdout + security.stderr);
-});
+testWith(
+  test,
+  ['systemd'],
+  'systemd-analyze finds nothing wrong with installed units, and little exposed',
+  async () => {
+    const directory = temporaryDirectory();
+    await tool(EXECUTABLE, 'install', '--cni-dir', directory, '--systemd-dir', directory);
+    const paths = UNIT_NAMES.map(name => join(directory, name));
+    const verified = await execute({ command: 'systemd-analyze', args: ['verify', ...paths] });
+    assert.equal([verified.status, verified.stdout, verified.stderr], [0, '', '']);
+    const args = ['security', '--no-pager', '--offline=yes', `--threshold=${MOST_EXPOSURE}`];
+    const security = await execute({
+      command: 'systemd-analyze',
+      args: [...args, join(directory, 'ecs-ipam.service')],
+    });
+    assert.is(security.status, 0, security.stdout + security.stderr);
+  },
+);
 
 test('the units, the launcher and the daemon mean the same paths', () => {
   const launcher = source('src/launcher/launcher.c');

@@ -6,8 +6,7 @@ import { tool } from '../../integration/support/process.ts';
 
 export const UNIT_NAMES = ['ecs-ipam.socket', 'ecs-ipam.service'] as const;
 
-export const unitPath = (name: string): string =>
-  fileURLToPath(new URL(`../../../contrib/systemd/${name}`, import.meta.url));
+const unitPath = (name: string) => fileURLToPath(new URL(`../../../contrib/systemd/${name}`, import.meta.url));
 
 /** All values of each key, in the unit's order. */
 export type Unit = Map<string, string[]>;
