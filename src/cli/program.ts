@@ -5,6 +5,7 @@ import type { Services } from '../cni/commands.ts';
 import { parseDurationMs } from '../cni/duration.ts';
 import type { Env } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
+import { type InstallOptions, install, uninstall } from './install.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
 import { VERSION } from './version.ts';
@@ -128,6 +129,25 @@ function describeProgram(
       '\nIPAM_SOCKET names the socket (default: /run/ecs-ipam/ecs-ipam.sock).\n\nExample:\n  $ ecs-ipamd serve',
     )
     .action((options: { idle?: number }) => host.serve(options.idle));
+
+  for (const [name, description, act] of [
+    [
+      'install',
+      'Put the plugin, the executable and its addon where runtimes look, and the units where systemd does',
+      install,
+    ],
+    ['uninstall', 'Remove what install has put there; stores are left', uninstall],
+  ] as const) {
+    root
+      .command(name)
+      .description(`${description}.`)
+      .option('--cni-dir <path>', 'where runtimes look for plugins', '/opt/cni/bin')
+      .option('--systemd-dir <path>', 'where systemd looks for units', '/etc/systemd/system')
+      .option('--no-systemd', 'leave the units out')
+      .option('--dry-run', 'only say what would be done')
+      .addHelpText('after', `\nExample:\n  $ ecs-ipamd ${name} --cni-dir /opt/cni/bin --dry-run`)
+      .action((options: InstallOptions) => act(options, print));
+  }
   // Not before the subcommands, which would inherit it: what is no subcommand is for the root's action to name.
   return root.allowExcessArguments();
 }
