@@ -49,7 +49,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
 async function run(args: string[], env: Env, services: Services, serve: Serve): Promise<number> {
   if (args.length > 0) {
     const { runCli } = await import('../cli/program.ts');
-    return runCli(args, env, { write, serve }, services);
+    return runCli(args, env, { write, readStdin, serve }, services);
   }
   if (env.CNI_COMMAND) {
     return deliver(await answer(env, readStdin, services), services);
