@@ -41,7 +41,8 @@ test('--capabilities', async () => {
 test('--help names every command', async () => {
   const { status, stdout, stderr } = await run({ args: ['--help'] });
   assert.is(status, 0);
-  for (const word of ['add', 'del', 'check', 'list', 'release', 'gc']) assert.ok((stdout + stderr).includes(word), word);
+  for (const word of ['add', 'del', 'check', 'list', 'release', 'gc'])
+    assert.ok((stdout + stderr).includes(word), word);
 });
 for (const command of ['add', 'del', 'check', 'list', 'release', 'gc']) {
   test(`${command} --help shows an example`, async () => {
