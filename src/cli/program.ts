@@ -5,7 +5,9 @@ import type { Services } from '../cni/commands.ts';
 import { parseDurationMs } from '../cni/duration.ts';
 import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
+import type { FileLocks } from '../store/flock.ts';
 import { addFreeingCommands } from './free.ts';
+import { addFsckCommand } from './fsck.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
 import { type CommandContext, EXIT_USAGE, Terminal } from './terminal.ts';
@@ -18,6 +20,7 @@ export type Serve = (idleMs: number | undefined) => Promise<void>;
 export interface Host {
   write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
   readStdin(): Promise<Uint8Array>;
+  locks: FileLocks;
   serve: Serve;
 }
 
@@ -77,6 +80,7 @@ function describeProgram(root: Command, env: Env, host: Host, services: Services
     terminal,
     readStdin: host.readStdin,
     services,
+    locks: host.locks,
   };
 
   for (const [name, verb, description] of [
@@ -109,6 +113,7 @@ function describeProgram(root: Command, env: Env, host: Host, services: Services
     });
 
   addFreeingCommands(root, context);
+  addFsckCommand(root, context);
 
   root
     .command('serve')

@@ -1,6 +1,7 @@
 // What a command says, and what it needs to run.
 
 import type { Services } from '../cni/commands.ts';
+import type { FileLocks } from '../store/flock.ts';
 import type { StoreLocation } from '../store/transaction.ts';
 
 export const EXIT_FAILED = 1;
@@ -51,4 +52,5 @@ export interface CommandContext {
   terminal: Terminal;
   readStdin(): Promise<Uint8Array>;
   services: Services;
+  locks: FileLocks;
 }

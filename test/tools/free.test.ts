@@ -49,6 +49,7 @@ test('release of an address frees it, shows whose it was, and lets its owner hav
   exits(await ipam(store, 'release', '10.0.0.3'), 0, '10.0.0.3', 'c2', 'freed 1 lease\n');
   assert.equal(await held(store), ['10.0.0.2', '10.0.0.4', '10.0.0.5']);
   assert.is(addressOf(await add({ store, conf: V4, owner: 'c2' })), '10.0.0.6');
+  exits(await ipam(store, 'fsck'), 0);
 });
 
 test('release of an address in another form of its text', async () => {
@@ -88,12 +89,14 @@ test('release of an owner frees all it holds: by id, by container, by container 
   exits(await ipam(store, 'release', '--owner', 'container-id'), 1); // t1 is the owner, not the container
   exits(await ipam(store, 'release', '--owner', 't1'), 0, '10.0.0.5', 'freed 1 lease\n');
   assert.equal(await held(store), ['10.0.0.3', '10.0.0.4']);
+  exits(await ipam(store, 'fsck'), 0);
 });
 
 test('an operator frees a gateway, by its address alone; the next ADD reserves it anew', async () => {
   const store = await fourLeases();
   exits(await ipam(store, 'release', '10.0.0.1'), 0, 'gateway', 'freed 1 lease\n');
   assert.ok(!(await list(store)).some(({ kind }) => kind === 'gateway'));
+  exits(await ipam(store, 'fsck'), 0);
   addressOf(await add({ store, conf: V4, owner: 'c9' }));
   assert.ok((await list(store)).some(({ address, kind }) => kind === 'gateway' && address === '10.0.0.1'));
 });
