@@ -5,13 +5,16 @@ import type { Claims } from '../ipam/claims.ts';
 import { type Content, readContent } from '../ipam/content.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import { StoreError } from '../store/error.ts';
-import { type Finding, repairable } from '../store/finding.ts';
+import { byHand, type Finding, repairable } from '../store/finding.ts';
 import { type Survey, surveyStore } from '../store/survey.ts';
 
-export interface Examination extends Pick<Survey, 'rows' | 'hasHeader' | 'salvaged'> {
+export interface Examination {
   findings: Finding[];
+  rows: Survey['rows'];
   content: Content;
+  /** Addresses that are in use, and whose leases are lost. */
   claims: Claims;
+  hasHeader: boolean;
 }
 
 /**
@@ -22,9 +25,30 @@ export interface Examination extends Pick<Survey, 'rows' | 'hasHeader' | 'salvag
 export function examine(path: string, sha256: Sha256): Examination {
   const survey = surveyStore(path);
   const content = readContent(survey.rows);
-  const { findings, claims } = named(path, () => audit(content, survey, sha256));
+  const { findings, claims, explained } = named(path, () => audit(content, survey, sha256));
   const problems = survey.problems.map(({ subject, problem }) => repairable(subject, problem));
-  return { ...survey, findings: [...problems, ...findings], content, claims };
+  return {
+    findings: [...problems, ...findings, ...unexplained(path, survey, explained)],
+    rows: survey.rows,
+    content,
+    claims,
+    hasHeader: survey.counted !== undefined,
+  };
+}
+
+/** What nobody can bring back: rows that are lost, and of which no other row tells. */
+function unexplained(path: string, { counted, rows, lost }: Survey, explained: number): Finding[] {
+  if (lost.length === 0) return [];
+  const missing = counted === undefined ? undefined : counted - rows.length - explained;
+  if (missing !== undefined && missing <= 0) return [];
+  const amount = missing === undefined ? 'an unknown number of rows' : `${missing} of ${counted} rows`;
+  return [
+    byHand(
+      `store ${path}`,
+      `${amount} may be lost without a trace, and leases among them`,
+      "what runs and is not in 'ecs-ipam list' could see its address given again: restore a backup, or restart it",
+    ),
+  ];
 }
 
 /** Puts the store's path in front of what is wrong with it. */

@@ -4,7 +4,7 @@ import { Tree } from '../core/tree.ts';
 import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, sameAddress } from '../net/address.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import { byHand, type Finding, repairable } from '../store/finding.ts';
-import { isWithin, type KeyRange } from '../store/key-range.ts';
+import { isWithin, type KeyRange, only } from '../store/key-range.ts';
 import { describeHolder, type Lease, ownerKey } from '../store/lease.ts';
 import { checkSettings } from '../store/migrate.ts';
 import { leaseKey, nodeKey, nodePrefix, ownerRowKey, poolKey } from '../store/records.ts';
@@ -17,9 +17,11 @@ export interface Audit {
   findings: Finding[];
   /** Addresses whose leases are lost, and that are in use. */
   claims: Claims;
+  /** How many lost rows there are of which the others tell. */
+  explained: number;
 }
 
-/** What rows a damaged store may be missing. */
+/** What a damaged store may be missing. */
 export interface Loss {
   /** Keys of rows that cannot be read. */
   unreadable: readonly Uint8Array[];
@@ -28,13 +30,21 @@ export interface Loss {
 }
 
 /**
- * Checks all rows. Where rows may be missing, none is missed.
+ * Checks all rows. Of those that may be lost none is reported as missing.
  *
  * @throws StoreError 'damaged' for a newer schema: nothing is known of its rows
  */
-export function audit(content: Content, { unreadable, lost }: Loss, sha256: Sha256): Audit {
-  const isLost = (key: Uint8Array) => lost.some(range => isWithin(range, key));
-  const claims = findClaims(content, [...unreadable, ...content.malformed], lost);
+export function audit(content: Content, loss: Loss, sha256: Sha256): Audit {
+  const unreadable = [...loss.unreadable, ...content.malformed];
+  const lost = [...loss.lost, ...content.malformed.map(only)];
+  /** What has to be there, is not, and may be lost. */
+  const missed = new Set<string>();
+  const isLost = (key: Uint8Array) => {
+    const isLost = lost.some(range => isWithin(range, key));
+    if (isLost) missed.add(keyText(key));
+    return isLost;
+  };
+  const claims = findClaims(content, unreadable, lost);
   const findings = [
     ...content.findings,
     ...checkSettings(content.settings, isLost),
@@ -50,7 +60,7 @@ export function audit(content: Content, { unreadable, lost }: Loss, sha256: Sha2
     ...checkPools(content, isLost),
     ...checkNodes(content, claims, isLost),
   ];
-  return { findings, claims };
+  return { findings, claims, explained: missed.size + claims.size };
 }
 
 type IsLost = (key: Uint8Array) => boolean;

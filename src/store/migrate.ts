@@ -71,6 +71,11 @@ export function checkSettings(settings: ReadonlyMap<string, string>, isLost: (ke
     .map(name => repairable(`setting ${name}`, 'is not there'));
 }
 
+/** Takes over the settings of a store that is made anew, but for what tells stores apart. */
+export function keepSettings(transaction: Transaction, settings: ReadonlyMap<string, string>): void {
+  for (const [name, value] of settings) if (name !== SCHEMA && name !== STORE_ID) putMeta(transaction, name, value);
+}
+
 /** Makes a store another one than that which its rows are from. */
 export function renewStoreId(transaction: Transaction): void {
   putMeta(transaction, STORE_ID, crypto.randomUUID());

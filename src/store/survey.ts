@@ -22,10 +22,10 @@ export interface Survey {
   unreadable: Uint8Array[];
   /** Keys whose rows may be missing from `rows`. */
   lost: KeyRange[];
+  /** How many rows there are by the header. Undefined if there is none: then every leaf of the file was looked at. */
+  counted: number | undefined;
   /** How many of the rows were found where the tree does not lead. */
   salvaged: number;
-  /** Whether there is a header that says where the rows are. Without one every leaf of the file was looked at. */
-  hasHeader: boolean;
 }
 
 /**
@@ -145,8 +145,8 @@ function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
     rows,
     unreadable,
     lost,
+    counted: meta.rows.entries,
     salvaged: rows.filter(row => !reached.has(row.page)).length,
-    hasHeader: true,
   };
 }
 
@@ -174,5 +174,5 @@ function surveyLeaves(file: PageFile): Survey {
   if (rows.length === 0) {
     throw file.finding(`is no LMDB file that can be used, and has no row of a store in its ${file.size} bytes`);
   }
-  return { problems: [], rows, unreadable: [], lost: [ALL_KEYS], salvaged: rows.length, hasHeader: false };
+  return { problems: [], rows, unreadable: [], lost: [ALL_KEYS], counted: undefined, salvaged: rows.length };
 }

@@ -283,6 +283,12 @@ for (const [what, work, ...said] of [
     for (const line of lines)
       assert.match(line, /^[^:]+.*: .*; .*'ecs-ipam .*\.$/, `a sentence with a remedy\n${told(reply)}`);
     assert.is(hash(store), before, 'fsck changes nothing');
+
+    const isRepairable = reply.stdout.includes('fsck --repair');
+    exits(await ipam(store, 'fsck', '--repair'), 1, ...(isRepairable ? ['repaired'] : []));
+    const { stdout } = await ipam(store, 'fsck');
+    assert.not.match(stdout, /--repair/, 'what is left is for a person');
+    if (!reply.stdout.includes('ecs-ipam release')) assert.match(stdout, /clean/);
   });
 }
 

@@ -3,8 +3,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { acquire, release } from '../../src/ipam/allocator.ts';
 import { createStore } from '../../src/store/create.ts';
+import { nodeFileLocks } from '../../src/store/flock-node.ts';
+import { openStore } from '../../src/store/guard.ts';
 import { LmdbStore } from '../../src/store/lmdb.ts';
 import { seal } from '../../src/store/records.ts';
+import { surveyStore } from '../../src/store/survey.ts';
 import type { Transaction } from '../../src/store/transaction.ts';
 import { holder, lease, ledgerOf, pool, surroundings } from '../ipam/support.ts';
 import { temporaryStore } from '../support/plugin.ts';
@@ -44,11 +47,16 @@ export async function grownStore(owners: number, random: Random): Promise<string
   return path;
 }
 
-/** Changes rows behind the rules' back. */
+/** Changes rows behind the rules' back, but under the store's lock. */
 export async function change(path: string, work: (rows: Rows) => void): Promise<void> {
-  const store = new LmdbStore(path, false);
-  store.commit(transaction => work(new Rows(transaction)));
-  await store.close();
+  const store = await openStore({ path, timeoutMs: 10_000 }, 'write', nodeFileLocks);
+  await store!.write(transaction => work(new Rows(transaction)));
+  await store!.close();
+}
+
+/** The page of the first row at or behind a key. */
+export function leafPageOf(path: string, key: Uint8Array): number {
+  return surveyStore(path).rows.find(row => Buffer.compare(row.key, key) >= 0)!.page;
 }
 
 class Rows {
