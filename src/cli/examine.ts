@@ -5,7 +5,7 @@ import type { Claims } from '../ipam/claims.ts';
 import { type Content, readContent } from '../ipam/content.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import { StoreError } from '../store/error.ts';
-import { byHand, type Finding, repairable } from '../store/finding.ts';
+import { byHand, type Finding, repairable, sentence } from '../store/finding.ts';
 import { type Survey, surveyStore } from '../store/survey.ts';
 
 export interface Examination {
@@ -14,6 +14,8 @@ export interface Examination {
   content: Content;
   /** Addresses that are in use, and whose leases are lost. */
   claims: Claims;
+  /** Whether leases may be lost of which nothing tells. */
+  mayMissLeases: boolean;
   hasHeader: boolean;
 }
 
@@ -27,8 +29,10 @@ export function examine(path: string, sha256: Sha256): Examination {
   const content = readContent(survey.rows);
   const { findings, claims, explained } = named(path, () => audit(content, survey, sha256));
   const problems = survey.problems.map(({ subject, problem }) => repairable(subject, problem));
+  const unexplained = findUnexplained(path, survey, explained);
   return {
-    findings: [...problems, ...findings, ...unexplained(path, survey, explained)],
+    findings: [...problems, ...findings, ...(unexplained === undefined ? [] : [unexplained])],
+    mayMissLeases: unexplained !== undefined,
     rows: survey.rows,
     content,
     claims,
@@ -37,18 +41,29 @@ export function examine(path: string, sha256: Sha256): Examination {
 }
 
 /** What nobody can bring back: rows that are lost, and of which no other row tells. */
-function unexplained(path: string, { counted, rows, lost }: Survey, explained: number): Finding[] {
-  if (lost.length === 0) return [];
+function findUnexplained(path: string, { counted, rows, lost }: Survey, explained: number): Finding | undefined {
+  if (lost.length === 0) return undefined;
   const missing = counted === undefined ? undefined : counted - rows.length - explained;
-  if (missing !== undefined && missing <= 0) return [];
+  if (missing !== undefined && missing <= 0) return undefined;
   const amount = missing === undefined ? 'an unknown number of rows' : `${missing} of ${counted} rows`;
-  return [
-    byHand(
-      `store ${path}`,
-      `${amount} may be lost without a trace, and leases among them`,
-      "what runs and is not in 'ecs-ipam list' could see its address given again: restore a backup, or restart it",
-    ),
-  ];
+  return byHand(
+    `store ${path}`,
+    `${amount} may be lost without a trace, and leases among them`,
+    "what runs and is not in 'ecs-ipam list' could see its address given again: restore a backup, or restart it",
+  );
+}
+
+/**
+ * Checks a store that has been made anew, before it takes another one's place.
+ *
+ * @throws StoreError if it has not that many leases, or repair would find something to do
+ */
+export function requireSound(draft: string, leases: number, sha256: Sha256): void {
+  const { findings, content } = examine(draft, sha256);
+  const wrong = findings.find(finding => finding.isRepairable);
+  if (wrong === undefined && content.leases.size === leases) return;
+  const evidence = wrong === undefined ? `it has ${content.leases.size} leases, not ${leases}` : sentence(wrong);
+  throw new StoreError('io', `the new store is not sound, and the old one stays: ${evidence}`);
 }
 
 /** Puts the store's path in front of what is wrong with it. */

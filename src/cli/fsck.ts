@@ -3,14 +3,13 @@
 import type { Command } from 'commander';
 import { toCniError } from '../cni/error.ts';
 import { describeClaim } from '../ipam/claims.ts';
-import type { Sha256 } from '../ipam/ledger.ts';
 import { rebuild } from '../ipam/rebuild.ts';
 import { StoreError } from '../store/error.ts';
 import { type Finding, sentence } from '../store/finding.ts';
 import { takeOffline } from '../store/offline.ts';
 import { replaceStore } from '../store/replace.ts';
 import { lookForStore } from '../store/survey.ts';
-import { type Examination, examine } from './examine.ts';
+import { type Examination, examine, requireSound } from './examine.ts';
 import type { CommandContext } from './terminal.ts';
 
 const EXIT_FOUND = 1;
@@ -95,14 +94,6 @@ async function repair(path: string, examination: Examination, { services }: Comm
   const recovered = [...claims.values()].map(describeClaim);
   log.warn(`fsck: ${path} is rebuilt from ${content.leases.size} leases, ${recovered.length} are recovered; ${keptAs}`);
   return { keptAs, recovered };
-}
-
-function requireSound(draft: string, leases: number, sha256: Sha256): void {
-  const { findings, content } = examine(draft, sha256);
-  const wrong = findings.find(finding => finding.isRepairable);
-  if (wrong === undefined && content.leases.size === leases) return;
-  const evidence = wrong === undefined ? `${content.leases.size} of ${leases} leases` : sentence(wrong);
-  throw new StoreError('io', `the rebuilt store is not sound, and the old one stays: ${evidence}`);
 }
 
 function say(report: Report, { json }: FsckOptions, { terminal }: CommandContext): void {

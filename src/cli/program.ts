@@ -6,6 +6,7 @@ import { parseDurationMs } from '../cni/duration.ts';
 import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
 import type { FileLocks } from '../store/flock.ts';
+import { addBackupCommands } from './backup.ts';
 import { addFreeingCommands } from './free.ts';
 import { addFsckCommand } from './fsck.ts';
 import { formatLeases, listLeases } from './list.ts';
@@ -114,6 +115,7 @@ function describeProgram(root: Command, env: Env, host: Host, services: Services
 
   addFreeingCommands(root, context);
   addFsckCommand(root, context);
+  addBackupCommands(root, context);
 
   root
     .command('serve')

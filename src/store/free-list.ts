@@ -17,7 +17,7 @@ export function compareNumbers(a: Uint8Array, b: Uint8Array): number {
 export function readFreeList(entries: readonly Entry[], lastPage: number, free: Set<number>): Problem[] {
   return entries.flatMap(entry => {
     const problem = readEntry(entry, lastPage, free);
-    return problem === undefined ? [] : [{ subject: `free list on page ${entry.page}`, problem }];
+    return problem === undefined ? [] : [{ subject: `free list, page ${entry.page}`, problem }];
   });
 }
 

@@ -117,12 +117,12 @@ function metaProblem(meta: Meta, page: number): string | undefined {
 function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
   const { pageBytes, lastPage } = meta;
   const reached = new Set<number>();
-  const freeWalk = new TreeWalk(file, meta, compareNumbers, reached);
-  freeWalk.walk('free list', meta.freePages);
+  const freeWalk = new TreeWalk('free list', file, meta, compareNumbers, reached);
+  freeWalk.walk(meta.freePages);
   const free = new Set<number>();
   const freeProblems = [...freeWalk.problems, ...readFreeList(freeWalk.entries, lastPage, free)];
-  const walk = new TreeWalk(file, meta, compareKeys, reached);
-  walk.walk('rows', meta.rows);
+  const walk = new TreeWalk('rows', file, meta, compareKeys, reached);
+  walk.walk(meta.rows);
   const contested = [...free].filter(page => reached.has(page));
   const { problems: rowProblems, unreadable, lost: lostRows } = checkRows(walk.entries);
 

@@ -52,29 +52,31 @@ export class TreeWalk {
   /** Pages reached so far, in this walk or another one of the same file. */
   readonly #reached: Set<number>;
   readonly #counted = { branchPages: 0, leafPages: 0, overflowPages: 0 };
+  /** Which tree of the file it is. */
+  readonly #name: string;
 
-  constructor(file: PageFile, bounds: Bounds, compare: CompareKeys, reached: Set<number>) {
+  constructor(name: string, file: PageFile, bounds: Bounds, compare: CompareKeys, reached: Set<number>) {
+    this.#name = name;
     this.#file = file;
     this.#bounds = bounds;
     this.#compare = compare;
     this.#reached = reached;
   }
 
-  /** `name` says which tree of the file it is. */
-  walk(name: string, tree: TreeInfo): void {
+  walk(tree: TreeInfo): void {
     if (tree.root !== undefined) this.#visit(tree.root, tree.depth, ALL_KEYS);
     if (this.problems.length > 0) return;
     const counted = { ...this.#counted, entries: this.entries.length };
     for (const what of ['entries', 'leafPages', 'branchPages', 'overflowPages'] as const) {
       if (counted[what] === tree[what]) continue;
       const problem = `the header counts ${tree[what]} ${COUNTED[what]}, and there are ${counted[what]}`;
-      this.problems.push({ subject: name, problem });
+      this.problems.push({ subject: this.#name, problem });
       if (what === 'entries') this.lost.push(ALL_KEYS);
     }
   }
 
   #lose(page: number, problem: string, range: KeyRange): void {
-    this.problems.push({ subject: `page ${page}`, problem });
+    this.problems.push({ subject: `${this.#name}, page ${page}`, problem });
     this.lost.push(range);
   }
 

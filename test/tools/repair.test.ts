@@ -1,7 +1,7 @@
 // `ecs-ipam fsck --repair`: a new store of the sound leases, the old one kept, nothing given twice.
 
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -29,7 +29,7 @@ import { Random } from '../support/random.ts';
 import { rebooted } from '../support/reboot.ts';
 import { testWith } from '../support/requirements.ts';
 import { start } from '../support/start.ts';
-import { change, grownStore, leafPageOf, PAGE_BYTES } from './stores.ts';
+import { change, grownStore, leafPageOf, zeroPage } from './stores.ts';
 import { besideDaemon, exits, ipam, told } from './support.ts';
 
 const test = suite('repair');
@@ -50,12 +50,6 @@ async function storeOf(containers: number): Promise<string> {
 
 /** Makes the tree wrong, which the plugin would live with. */
 const spoilTree = (store: string) => change(store, rows => rows.delete(nodeKey(4, Uint8Array.of(10, 0, 0))));
-
-function zeroPage(store: string, page: number): void {
-  const bytes = readFileSync(store);
-  bytes.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-  writeFileSync(store, bytes);
-}
 
 test('rebuilds the store in its place, keeps the old file, and the plugin goes on', async () => {
   const store = await storeOf(6);

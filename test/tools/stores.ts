@@ -96,6 +96,12 @@ class Rows {
 
 export const PAGE_BYTES = 4096;
 
+export function zeroPage(store: string, page: number): void {
+  const bytes = readFileSync(store);
+  bytes.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+  writeFileSync(store, bytes);
+}
+
 export interface Damage {
   name: string;
   /** Makes it; gives what it has done, for messages. */
