@@ -24,8 +24,14 @@ export interface Examination {
  *
  * @throws StoreError if there is none, or nothing of a store can be read from it
  */
-export function examine(path: string, sha256: Sha256): Examination {
-  const survey = surveyStore(path);
+export const examine = (path: string, sha256: Sha256): Examination => judge(path, surveyStore(path), sha256);
+
+/**
+ * Checks what has been read of a store. Needs no lock.
+ *
+ * @throws StoreError 'damaged' for a newer schema
+ */
+export function judge(path: string, survey: Survey, sha256: Sha256): Examination {
   const content = readContent(survey.rows);
   const { findings, claims, explained } = named(path, () => audit(content, survey, sha256));
   const problems = survey.problems.map(({ subject, problem }) => repairable(subject, problem));

@@ -8,8 +8,8 @@ import { StoreError } from '../store/error.ts';
 import { type Finding, sentence } from '../store/finding.ts';
 import { takeOffline } from '../store/offline.ts';
 import { replaceStore } from '../store/replace.ts';
-import { lookForStore } from '../store/survey.ts';
-import { type Examination, examine, requireSound } from './examine.ts';
+import { lookForStore, surveyStore } from '../store/survey.ts';
+import { type Examination, examine, judge, requireSound } from './examine.ts';
 import type { CommandContext } from './terminal.ts';
 
 const EXIT_FOUND = 1;
@@ -68,15 +68,25 @@ export function addFsckCommand(root: Command, context: CommandContext): void {
 
 async function check(path: string, options: FsckOptions, context: CommandContext): Promise<Report> {
   lookForStore(path);
-  return takeOffline({ ...context.location(), path }, context.locks, async file => {
-    const examination = examine(file, context.services.sha256);
-    const { findings, hasHeader, content } = examination;
-    const report: Report = { path: file, status: 'clean', findings, leases: content.leases.size };
-    if (findings.length === 0) return report;
-    if (!options.repair) return { ...report, status: hasHeader ? 'found' : 'unreadable' };
-    if (!findings.some(finding => finding.isRepairable)) return { ...report, status: 'found' };
+  const { sha256 } = context.services;
+  const offline = <T>(work: (path: string) => T | Promise<T>): Promise<T> =>
+    takeOffline({ ...context.location(), path }, context.locks, work);
+  if (!options.repair) {
+    // Nobody has to wait for more than the reading.
+    const [file, survey] = await offline(file => [file, surveyStore(file)] as const);
+    return reportOf(file, judge(file, survey, sha256));
+  }
+  return offline(async file => {
+    const examination = examine(file, sha256);
+    const report = reportOf(file, examination);
+    if (!examination.findings.some(finding => finding.isRepairable)) return report;
     return { ...report, status: 'found', repair: await repair(file, examination, context) };
   });
+}
+
+function reportOf(path: string, { findings, hasHeader, content }: Examination): Report {
+  const status = findings.length === 0 ? 'clean' : hasHeader ? 'found' : 'unreadable';
+  return { path, status, findings, leases: content.leases.size };
 }
 
 /** Puts a new store in the place of the damaged one, unless it is not sound itself. */

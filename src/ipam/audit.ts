@@ -65,31 +65,42 @@ export function audit(content: Content, loss: Loss, sha256: Sha256): Audit {
 
 type IsLost = (key: Uint8Array) => boolean;
 
-const subnetOf = ({ address, subnetBits }: Lease): Subnet => new Subnet({ address, bits: subnetBits });
+/** The subnets that leases are from: one object for the leases of one subnet that follow each other. */
+function subnetFinder(): (lease: Lease) => Subnet | undefined {
+  let last: Subnet | undefined;
+  return ({ address, subnetBits }) => {
+    if (subnetBits > 8 * address.length) return undefined;
+    if (last?.bits !== subnetBits || !last.contains(address)) last = new Subnet({ address, bits: subnetBits });
+    return last;
+  };
+}
 
 function checkLeases({ leases }: Content): Finding[] {
   const findings: Finding[] = [];
-  /** By owner and subnet. */
-  const held = new Map<string, Lease>();
+  const subnetOf = subnetFinder();
+  const byOwner = new Map<string, Lease[]>();
   for (const lease of leases.values()) {
-    const address = formatAddress(lease.address);
-    const remedy = `'ecs-ipam release ${address}' frees it, if its container is gone`;
-    const report = (problem: string) => findings.push(byHand(`lease of ${address}`, problem, remedy));
-    if (lease.subnetBits > 8 * lease.address.length) {
+    const report = (problem: string) => {
+      const address = formatAddress(lease.address);
+      const remedy = `'ecs-ipam release ${address}' frees it, if its container is gone`;
+      findings.push(byHand(`lease of ${address}`, problem, remedy));
+    };
+    const subnet = subnetOf(lease);
+    if (subnet === undefined) {
       report(`is from a subnet of length /${lease.subnetBits}, which there is not`);
       continue;
     }
-    const subnet = subnetOf(lease);
     const reserved = subnet.reservedAs(lease.address);
     if (reserved !== undefined) report(`is the ${reserved} of ${subnet}, which nobody can hold`);
     const owner = ownerKey(lease);
     if (owner === undefined) continue;
-    const other = held.get(`${subnet} ${owner}`);
-    if (other === undefined) held.set(`${subnet} ${owner}`, lease);
-    else
-      report(
-        `${describeHolder(lease)} holds it and ${formatAddress(other.address)} in ${subnet}, one of them too many`,
-      );
+    const others = byOwner.get(owner) ?? [];
+    const other = others.find(other => other.subnetBits === lease.subnetBits && subnet.contains(other.address));
+    if (other !== undefined) {
+      const both = `it and ${formatAddress(other.address)} in ${subnet}`;
+      report(`${describeHolder(lease)} holds ${both}, one of them too many`);
+    }
+    byOwner.set(owner, [...others, lease]);
   }
   return findings;
 }
@@ -112,18 +123,17 @@ function checkOwners({ leases, owners }: Content, claims: Claims, sha256: Sha256
   }
   for (const [text, { addresses }] of owners) {
     const holder = expected.get(text)?.leases[0];
-    const subject = holder === undefined ? `owner row ${text.slice(2)}` : `owner ${describeHolder(holder)}`;
+    const complain = (problem: string) =>
+      report(holder === undefined ? `owner row ${text.slice(2)}` : `owner ${describeHolder(holder)}`, problem);
     for (const [i, address] of addresses.entries()) {
-      const lease = leases.get(keyText(leaseKey(address)));
-      const named = `its row names ${formatAddress(address)}`;
-      if (addresses.findIndex(other => sameAddress(other, address)) < i) report(subject, `${named} twice`);
-      else if (lease !== undefined && rowOf.get(lease) !== text) {
-        report(subject, `${named}, which is held by ${lease.kind === 'gateway' ? 'a gateway' : describeHolder(lease)}`);
-      } else if (lease === undefined && !claims.has(keyText(leaseKey(address)))) {
-        report(subject, `${named}, which is not leased`);
-      }
+      const key = keyText(leaseKey(address));
+      const lease = leases.get(key);
+      const isTwice = addresses.findIndex(other => sameAddress(other, address)) < i;
+      const isRight = lease === undefined ? claims.has(key) : rowOf.get(lease) === text;
+      if (isRight && !isTwice) continue;
+      complain(`its row names ${formatAddress(address)}${isTwice ? ' twice' : `, which is ${describeUse(lease)}`}`);
     }
-    if (addresses.length === 0) report(subject, 'its row names no address');
+    if (addresses.length === 0) complain('its row names no address');
   }
   for (const [text, { key, leases: held }] of expected) {
     const row = owners.get(text);
@@ -135,6 +145,11 @@ function checkOwners({ leases, owners }: Content, claims: Claims, sha256: Sha256
     }
   }
   return findings;
+}
+
+function describeUse(lease: Lease | undefined): string {
+  if (lease === undefined) return 'not leased';
+  return `held by ${lease.kind === 'gateway' ? 'a gateway' : describeHolder(lease)}`;
 }
 
 function checkPools({ leases, pools }: Content, isLost: IsLost): Finding[] {
@@ -151,10 +166,13 @@ function checkPools({ leases, pools }: Content, isLost: IsLost): Finding[] {
       }
     }
   }
+  const subnetOf = subnetFinder();
+  const seen = new Set<Subnet>();
   const missing = new Set<string>();
   for (const lease of leases.values()) {
-    if (lease.subnetBits > 8 * lease.address.length) continue;
     const subnet = subnetOf(lease);
+    if (subnet === undefined || seen.has(subnet)) continue;
+    seen.add(subnet);
     const key = poolKey(subnet.prefix);
     const text = keyText(key);
     if (pools.has(text) || missing.has(text) || isLost(key)) continue;

@@ -46,9 +46,14 @@ export interface Content {
   findings: Finding[];
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 /** The text of a key in the maps. */
-export const keyText = (key: Uint8Array): string =>
-  Array.from(key, byte => byte.toString(16).padStart(2, '0')).join('');
+export function keyText(key: Uint8Array): string {
+  let text = '';
+  for (const byte of key) text += HEX[byte];
+  return text;
+}
 
 export function readContent(rows: Iterable<Row>): Content {
   const content: Content = {
