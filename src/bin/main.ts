@@ -39,7 +39,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
     log,
     openStore: (location, access) => openStore(location, access, locks),
   };
-  const status = await run(args, env, services, async idleMs => {
+  const status = await run(args, env, services, locks, async idleMs => {
     const { serve } = await import('./serve.ts');
     await serve(env, idleMs, host.locks, shared, host.notifySystemd ?? (() => {}));
   });
@@ -47,10 +47,10 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   return status;
 }
 
-async function run(args: string[], env: Env, services: Services, serve: Serve): Promise<number> {
+async function run(args: string[], env: Env, services: Services, locks: FileLocks, serve: Serve): Promise<number> {
   if (args.length > 0) {
     const { runCli } = await import('../cli/program.ts');
-    return runCli(args, env, { write, serve }, services);
+    return runCli(args, env, { write, readStdin, locks, serve }, services);
   }
   if (env.CNI_COMMAND) {
     return deliver(await answer(env, readStdin, services), services);

@@ -3,11 +3,16 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Services } from '../cni/commands.ts';
 import { parseDurationMs } from '../cni/duration.ts';
-import type { Env } from '../cni/environment.ts';
+import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
+import type { FileLocks } from '../store/flock.ts';
+import { addBackupCommands } from './backup.ts';
+import { addFreeingCommands } from './free.ts';
+import { addFsckCommand } from './fsck.ts';
 import { type InstallOptions, install, uninstall } from './install.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
+import { type CommandContext, EXIT_USAGE, Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
 /** Runs the daemon until it is told to stop, or nobody has called it for so long. */
@@ -16,47 +21,34 @@ export type Serve = (idleMs: number | undefined) => Promise<void>;
 /** What the command line needs of the process that it runs in. */
 export interface Host {
   write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+  readStdin(): Promise<Uint8Array>;
+  locks: FileLocks;
   serve: Serve;
 }
 
 /** Features that the ECS agent asks for. */
 const CAPABILITIES = { capabilities: ['awsvpc-network-mode'] };
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-
 /** Runs the command line; returns the exit status: 0 done, 1 failed, 2 not understood. */
 export async function runCli(args: string[], env: Env, host: Host, services: Services): Promise<number> {
-  // Commander prints as it goes and does not wait; its output is written whole before the process ends.
-  let out = '';
-  let err = '';
-  const print = (text: string) => {
-    out += `${text}\n`;
-  };
-  let status = 0;
+  const terminal = new Terminal(host.write);
   try {
     const root = new Command('ecs-ipam').exitOverride().configureOutput({
-      writeOut: text => {
-        out += text;
-      },
-      writeErr: text => {
-        err += text;
-      },
+      writeOut: text => terminal.write('stdout', text),
+      writeErr: text => terminal.write('stderr', text),
     });
-    await describeProgram(root, env, host, services, print).parseAsync(args, { from: 'user' });
+    await describeProgram(root, env, host, services, terminal).parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      status = error.exitCode === 0 ? 0 : EXIT_USAGE;
+      terminal.status = error.exitCode === 0 ? 0 : EXIT_USAGE;
     } else {
       const cniError = toCniError(error);
       services.log.error(`${args[0]}: code ${cniError.code}: ${cniError.message}`);
-      err += `ecs-ipam: ${cniError.message} (code ${cniError.code})\n`;
-      status = EXIT_FAILED;
+      terminal.fail(`${cniError.message} (code ${cniError.code})`);
     }
   }
-  if (out !== '') await host.write('stdout', out);
-  if (err !== '') await host.write('stderr', err);
-  return status;
+  await terminal.flush();
+  return terminal.status;
 }
 
 function parseDuration(text: string): number {
@@ -66,13 +58,8 @@ function parseDuration(text: string): number {
 }
 
 /** Subcommands inherit the root's settings of output and exit when they are made. */
-function describeProgram(
-  root: Command,
-  env: Env,
-  host: Host,
-  services: Services,
-  print: (text: string) => void,
-): Command {
+function describeProgram(root: Command, env: Env, host: Host, services: Services, terminal: Terminal): Command {
+  const print = (text: string) => terminal.print(text);
   root
     .description('IP address management for containers: a CNI plugin, and this command line for its operators.')
     .option('--db <path>', 'the store (default: IPAM_DB_PATH, or /data/ecs-ipam.mdb)')
@@ -89,6 +76,13 @@ function describeProgram(
   const effectiveEnv = (): Env => {
     const { db } = root.opts<{ db?: string }>();
     return db === undefined ? env : { ...env, IPAM_DB_PATH: db };
+  };
+  const context: CommandContext = {
+    location: () => parseStoreLocation(effectiveEnv()),
+    terminal,
+    readStdin: host.readStdin,
+    services,
+    locks: host.locks,
   };
 
   for (const [name, verb, description] of [
@@ -119,6 +113,10 @@ function describeProgram(
       const leases = await listLeases(effectiveEnv(), services);
       print(options.json ? JSON.stringify(leases, undefined, 2) : formatLeases(leases));
     });
+
+  addFreeingCommands(root, context);
+  addFsckCommand(root, context);
+  addBackupCommands(root, context);
 
   root
     .command('serve')

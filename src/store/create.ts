@@ -16,15 +16,28 @@ import { translated } from './error.ts';
 import { LmdbStore } from './lmdb.ts';
 import { migrate } from './migrate.ts';
 import { emptyStorePages } from './pages.ts';
+import type { Transaction } from './transaction.ts';
 
 // struct MDB_txninfo, then 125 readers of a cache line each.
 const LMDB_LOCK_BYTES = 272 + 125 * 64; // 8272
 
+/** Makes an empty store: it is put in place whole, so that no killed process leaves half a store. */
+export async function createStore(path: string): Promise<void> {
+  await draftStore(path, migrate, draft => {
+    renameSync(draft, path);
+    sync(dirname(path));
+  });
+}
+
 /**
- * Makes an empty store under another name and puts it in place whole: no killed process leaves half a store. The first
+ * Makes a store of the rows that `fill` puts, under another name beside `path`, and lets `place` move it. The first
  * pages are ours, as lmdb-js crashes where the disk is too full for LMDB to write them.
  */
-export async function createStore(path: string): Promise<void> {
+export async function draftStore(
+  path: string,
+  fill: (transaction: Transaction) => void,
+  place: (draft: string) => void,
+): Promise<void> {
   const draft = `${path}.new`;
   const remove = () => {
     for (const file of [draft, `${draft}-lock`]) rmSync(file, { force: true });
@@ -37,14 +50,11 @@ export async function createStore(path: string): Promise<void> {
     });
     const store = new LmdbStore(draft, false);
     try {
-      store.commit(migrate);
+      store.commit(fill);
     } finally {
       await store.close();
     }
-    translated(path, () => {
-      renameSync(draft, path);
-      syncDirectory(dirname(path));
-    });
+    translated(path, () => place(draft));
   } finally {
     remove();
   }
@@ -65,7 +75,8 @@ export function reserveLmdbLock(path: string): void {
   }
 }
 
-function syncDirectory(path: string): void {
+/** Makes what was created, renamed or removed in a directory durable; or the content of a file. */
+export function sync(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

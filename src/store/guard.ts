@@ -82,7 +82,7 @@ export async function openLocked(deadline: Deadline, access: Access, locks: File
 }
 
 /** One file, one lock: symbolic links to a store lead to the lock beside the file itself. */
-function resolveLinks(path: string): string {
+export function resolveLinks(path: string): string {
   try {
     return realpathSync(path);
   } catch {
