@@ -11,7 +11,7 @@ import { testWith } from '../support/requirements.ts';
 import { addressesOf, config, container, parallel, refused, result, silent } from './harness.ts';
 
 const test = parallel('default path');
-const BOLT = fileURLToPath(new URL('../fixtures/bolt-agent-v4.db', import.meta.url));
+const BOLT = fileURLToPath(new URL('../fixtures/bolt/agent-v4.db', import.meta.url));
 const V4 = { 'ipv4-subnet': '10.0.0.0/24' };
 
 const SCRIPT = `set -e

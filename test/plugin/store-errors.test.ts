@@ -11,7 +11,7 @@ import { config, container, Host, parallel, refused, type Subject, tolerated } f
 
 const test = parallel('store errors');
 const V4 = { 'ipv4-subnet': '10.0.0.0/24' };
-const BOLT = readFileSync(fileURLToPath(new URL('../fixtures/bolt-agent-v4.db', import.meta.url)));
+const BOLT = readFileSync(fileURLToPath(new URL('../fixtures/bolt/agent-v4.db', import.meta.url)));
 const PAGE = 4096;
 
 /** The bytes of a sound store with two leases. */
