@@ -46,11 +46,13 @@ export function readGoStore(file: Uint8Array): GoStore {
     throw new BoltError(`is not of the Go plugin: it has no bucket "${BUCKET}", but ${names}`);
   }
   const store: GoStore = { leases: [], cursors: [] };
-  for (const row of rows ?? []) addRow(store, row);
+  const seen = new Set<string>();
+  for (const row of rows ?? []) addRow(store, row, seen);
   return store;
 }
 
-function addRow(store: GoStore, row: Row): void {
+/** @param seen addresses of the rows before, as text */
+function addRow(store: GoStore, row: Row, seen: Set<string>): void {
   const key = decode(row.key, 'a key');
   const what = `row ${JSON.stringify(key)}`;
   if (row.value.length < PREFIX_BYTES) throw new BoltError(`${what}: its value has ${row.value.length} bytes`);
@@ -64,6 +66,8 @@ function addRow(store: GoStore, row: Row): void {
     store.cursors.push(address);
     return;
   }
+  if (seen.has(formatAddress(address))) throw new BoltError(`${what}: another row has the same address`);
+  seen.add(formatAddress(address));
   const isGateway = text === GATEWAY[family];
   store.leases.push({ address, id: isGateway ? '' : text, isGateway });
 }

@@ -16,15 +16,18 @@ import { translated } from './error.ts';
 import { LmdbStore } from './lmdb.ts';
 import { migrate } from './migrate.ts';
 import { emptyStorePages } from './pages.ts';
+import type { Transaction } from './transaction.ts';
 
 // struct MDB_txninfo, then 125 readers of a cache line each.
 const LMDB_LOCK_BYTES = 272 + 125 * 64; // 8272
 
 /**
- * Makes an empty store under another name and puts it in place whole: no killed process leaves half a store. The first
- * pages are ours, as lmdb-js crashes where the disk is too full for LMDB to write them.
+ * Makes a store under another name and puts it in place whole: no killed process leaves half a store. The first pages
+ * are ours, as lmdb-js crashes where the disk is too full for LMDB to write them.
+ *
+ * @param fill writes what the store begins with
  */
-export async function createStore(path: string): Promise<void> {
+export async function createStore(path: string, fill?: (transaction: Transaction) => void): Promise<void> {
   const draft = `${path}.new`;
   const remove = () => {
     for (const file of [draft, `${draft}-lock`]) rmSync(file, { force: true });
@@ -37,7 +40,10 @@ export async function createStore(path: string): Promise<void> {
     });
     const store = new LmdbStore(draft, false);
     try {
-      store.commit(migrate);
+      store.commit(transaction => {
+        migrate(transaction);
+        fill?.(transaction);
+      });
     } finally {
       await store.close();
     }
@@ -65,7 +71,7 @@ export function reserveLmdbLock(path: string): void {
   }
 }
 
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

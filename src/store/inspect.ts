@@ -2,6 +2,7 @@
 // there, which no `catch` sees. Everything here reads with read(2) and changes nothing.
 
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { hasMagic, META_END } from '../bolt/format.ts';
 import { StoreError } from './error.ts';
 import {
   DEFAULT_PAGE_BYTES,
@@ -16,9 +17,8 @@ import {
   PAGE_HEADER_BYTES,
 } from './pages.ts';
 
-/** bbolt's meta page: a 16-byte page header, then the magic. */
-const BOLT_MAGIC = 0xed0cdaed;
-const BOLT_MAGIC_OFFSET = 16;
+/** Where a second meta page of bbolt's may lie: at its page size. */
+const BOLT_META_OFFSETS = [0, ...Array.from({ length: 7 }, (_, i) => 1024 << i)];
 
 /**
  * 'sound': LMDB may open it. 'missing': there is no store yet. For whoever holds the store's lock: pages are looked at
@@ -29,18 +29,23 @@ const BOLT_MAGIC_OFFSET = 16;
  * @throws StoreError 'damaged' that names the path and the finding; 'io' if the file cannot be read
  */
 export function inspectStore(path: string): 'sound' | 'missing' {
-  return withStoreFile(path, file => inspectPages(path, file, readHeader(path, file)));
+  return withStoreFile(path, file => {
+    const header = readHeader(path, file);
+    if (header === 'bolt') throw finding(path, 'is a boltdb file of the Go plugin: its leases must be imported first');
+    inspectPages(path, file, header);
+    return 'sound';
+  });
 }
 
 /**
  * The same as far as it can be told without the lock, from what no commit changes. What is no store at all is found
- * here, before anything is made beside it.
+ * here, before anything is made beside it. 'bolt': a file of the Go plugin lies in its place.
  */
-export function probeStore(path: string): 'present' | 'missing' {
-  return withStoreFile(path, file => readHeader(path, file)) === 'missing' ? 'missing' : 'present';
+export function probeStore(path: string): 'present' | 'missing' | 'bolt' {
+  return withStoreFile(path, file => (readHeader(path, file) === 'bolt' ? 'bolt' : 'present'));
 }
 
-function withStoreFile(path: string, look: (file: PageFile) => void): 'sound' | 'missing' {
+function withStoreFile<T>(path: string, look: (file: PageFile) => T): T | 'missing' {
   const fd = openForReading(path);
   if (fd === undefined) return 'missing';
   try {
@@ -50,8 +55,7 @@ function withStoreFile(path: string, look: (file: PageFile) => void): 'sound' | 
       if (!existsSync(`${path}-lock`)) return 'missing';
       throw finding(path, 'is empty, though it has been a store: its content was cut off');
     }
-    look(new PageFile(fd, stat.size));
-    return 'sound';
+    return look(new PageFile(fd, stat.size));
   } finally {
     closeSync(fd);
   }
@@ -101,17 +105,15 @@ class PageFile {
 }
 
 function hasBoltMagic(file: PageFile): boolean {
-  return [0, DEFAULT_PAGE_BYTES].some(page => file.read(page + BOLT_MAGIC_OFFSET, 4).getUint32(0, true) === BOLT_MAGIC);
+  return BOLT_META_OFFSETS.some(offset => hasMagic(new Uint8Array(file.read(offset, META_END).buffer)));
 }
 
-/** Both meta pages. */
-function readHeader(path: string, file: PageFile): [Meta, Meta] {
+/** Both meta pages; 'bolt' if they are bbolt's. */
+function readHeader(path: string, file: PageFile): [Meta, Meta] | 'bolt' {
   const first = decodeMeta(file.read(0, META_BYTES));
   const second = decodeMeta(file.read(first?.pageBytes ?? DEFAULT_PAGE_BYTES, META_BYTES));
   if (first === undefined || second === undefined || first.pageBytes !== second.pageBytes) {
-    if (hasBoltMagic(file)) {
-      throw finding(path, 'is a boltdb file of the Go plugin: its leases must be imported first');
-    }
+    if (hasBoltMagic(file)) return 'bolt';
     const which = first === undefined ? (second === undefined ? 'either meta page' : 'meta page 0') : 'meta page 1';
     throw finding(path, `is not an LMDB file that can be used: no sound header in ${which} (${file.size} bytes)`);
   }
