@@ -16,7 +16,7 @@ const files = (directory: string) =>
 const source = (file: string) => readFileSync(join(root, file), 'utf8');
 
 /** Folders of src, and the library's entry, each of which may import from those before it: one direction only. */
-const LAYERS = ['net', 'core', 'store', 'ipam', 'index.ts', 'cni', 'daemon', 'cli', 'bin'];
+const LAYERS = ['net', 'bolt', 'core', 'store', 'ipam', 'index.ts', 'cni', 'daemon', 'cli', 'bin'];
 
 /** What a file imports, with relative paths resolved against the root. */
 function imports(file: string): string[] {

@@ -1,9 +1,9 @@
 // `ecs-ipam add|del|check CONF`: does by hand what a runtime does.
 
 import { readFileSync } from 'node:fs';
-import { execute, type Services } from '../cni/commands.ts';
+import { execute, locate, type Services } from '../cni/commands.ts';
 import { decodeConfig, parseConfig } from '../cni/config.ts';
-import { type Env, parseStoreLocation } from '../cni/environment.ts';
+import type { Env } from '../cni/environment.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
 
 export interface ManualOptions {
@@ -32,7 +32,7 @@ export async function runManually(
     interfaceName: options.container === undefined ? '' : options.ifname,
     network: config.name,
   };
-  const { stdout } = await execute({ command, config, holder, location: parseStoreLocation(env) }, services);
+  const { stdout } = await execute({ command, config, holder, location: locate(env, config, services) }, services);
   return stdout.trimEnd();
 }
 

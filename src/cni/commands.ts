@@ -10,6 +10,7 @@ import { type Document, decodeConfig, type NetworkConfig, parseConfig, requireCo
 import { type Env, parseAttachment, parseCommand, parseStoreLocation, requireVariables } from './environment.ts';
 import { CniError, ErrorCode, toCniError } from './error.ts';
 import type { Log } from './log.ts';
+import { movingIn } from './move-in.ts';
 import { formatResult } from './result.ts';
 import { type CniVersion, type Command, NEWEST_VERSION, SUPPORTED_VERSIONS } from './version.ts';
 
@@ -52,7 +53,7 @@ export async function answer(env: Env, readStdin: () => Promise<Uint8Array>, ser
     const command = parseCommand(env.CNI_COMMAND ?? '');
     if (command === 'VERSION') return { status: 0, stdout: `${formatVersions()}\n` };
     const stdin = await readAll(readStdin);
-    const request = parseRequest(env, command, stdin, version => {
+    const request = parseRequest(env, command, stdin, services, version => {
       cniVersion = version;
     });
     return { status: 0, ...(await execute(request, services)) };
@@ -80,6 +81,7 @@ function parseRequest(
   env: Env,
   command: Exclude<Command, 'VERSION'>,
   stdin: Uint8Array,
+  services: Services,
   onVersion: (version: CniVersion) => void,
 ): Request {
   let document: Document;
@@ -96,7 +98,13 @@ function parseRequest(
   const { containerId, interfaceName, requestedAddresses } = parseAttachment(env, command);
   const config = parseConfig(document, command, requestedAddresses);
   const holder = { id: config.id, containerId, interfaceName, network: config.name };
-  return { command, config, holder, location: parseStoreLocation(env) };
+  return { command, config, holder, location: locate(env, config, services) };
+}
+
+/** The store that a configuration is for: where the Go plugin has its leases, they are taken over. */
+export function locate(env: Env, { pools }: NetworkConfig, { sha256, log }: Services): StoreLocation {
+  const subnets = pools.map(pool => pool.subnet);
+  return { ...parseStoreLocation(env), moveIn: movingIn(subnets, sha256, message => log.info(message)) };
 }
 
 const SILENT: Outcome = { stdout: '' };

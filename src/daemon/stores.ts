@@ -36,7 +36,7 @@ export class Stores {
 
   /** The same as guard's openStore, but that the store stays open and writes go into common transactions. */
   async open(location: StoreLocation, access: Access): Promise<Store | undefined> {
-    const entry = this.#openAt(location.path) ?? this.#find(location, access);
+    const entry = this.#openAt(location.path) ?? (await this.#find(location, access));
     if (entry === undefined) return undefined;
     const deadline = deadlineOf(entry.path, location.timeoutMs);
     entry.users++;
@@ -67,8 +67,8 @@ export class Stores {
     return entry;
   }
 
-  #find(location: StoreLocation, access: Access): Entry | undefined {
-    const path = findStore(location, access);
+  async #find(location: StoreLocation, access: Access): Promise<Entry | undefined> {
+    const path = await findStore(location, access, this.#locks);
     if (path === undefined) return undefined;
     let entry = this.#entries.get(path);
     if (entry === undefined) {

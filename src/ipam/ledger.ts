@@ -4,6 +4,7 @@
 import type { NodeChange } from '../core/tree.ts';
 import type { Family } from '../net/address.ts';
 import { sameAddress } from '../net/address.ts';
+import type { Prefix } from '../net/prefix.ts';
 import { type Holder, type Lease, ownerKey } from '../store/lease.ts';
 import {
   decodeLease,
@@ -23,6 +24,7 @@ import {
   poolKey,
   poolsEnd,
   poolsStart,
+  prefixOfPoolKey,
   seal,
 } from '../store/records.ts';
 import type { ReadTransaction, Transaction } from '../store/transaction.ts';
@@ -99,16 +101,36 @@ export class ReadLedger {
     return this.#lastOwner.key;
   }
 
+  /**
+   * A pool's state. A new one goes on behind the address that leases were imported with and without their subnet, if
+   * that lies in it.
+   */
   pool(subnet: Subnet): PoolRecord {
-    const key = poolKey(subnet.prefix);
+    const own = this.ownPool(subnet);
+    if (own !== undefined) return own;
+    const cursor = this.#poolAt({ address: new Uint8Array(subnet.network.length), bits: 0 })?.cursor;
+    return { cursor: cursor && subnet.contains(cursor) ? cursor : undefined, gateways: [] };
+  }
+
+  /** A pool's own row; undefined before it is first used. */
+  ownPool(subnet: Subnet): PoolRecord | undefined {
+    return this.#poolAt(subnet.prefix);
+  }
+
+  #poolAt(prefix: Prefix): PoolRecord | undefined {
+    const key = poolKey(prefix);
     const value = this.#transaction.get(key);
-    return value === undefined ? { cursor: undefined, gateways: [] } : decodePool(key, value);
+    return value && decodePool(key, value);
   }
 
   /** The state of all pools of a family. */
   *pools(family: Family): Iterable<PoolRecord> {
+    for (const { pool } of this.poolsWithPrefix(family)) yield pool;
+  }
+
+  *poolsWithPrefix(family: Family): Iterable<{ prefix: Prefix; pool: PoolRecord }> {
     for (const { key, value } of this.#transaction.range(poolsStart(family), poolsEnd(family))) {
-      yield decodePool(key, value);
+      yield { prefix: prefixOfPoolKey(key), pool: decodePool(key, value) };
     }
   }
 

@@ -26,7 +26,7 @@ export async function backUp(
   check: (copy: string) => void,
   locks: FileLocks,
 ): Promise<string> {
-  const path = findStore(location, 'read');
+  const path = await findStore(location, 'read', locks);
   if (path === undefined) throw new StoreError('io', `store ${location.path}: does not exist`);
   const copy = `${file}.${process.pid}.new`;
   try {

@@ -21,9 +21,15 @@ import type { Transaction } from './transaction.ts';
 // struct MDB_txninfo, then 125 readers of a cache line each.
 const LMDB_LOCK_BYTES = 272 + 125 * 64; // 8272
 
-/** Makes an empty store: it is put in place whole, so that no killed process leaves half a store. */
-export async function createStore(path: string): Promise<void> {
-  await draftStore(path, migrate, draft => {
+/**
+ * Makes a store, empty but for what `fill` puts: it is put in place whole, so that no killed process leaves half a store.
+ */
+export async function createStore(path: string, fill?: (transaction: Transaction) => void): Promise<void> {
+  const begin = (transaction: Transaction) => {
+    migrate(transaction);
+    fill?.(transaction);
+  };
+  await draftStore(path, begin, draft => {
     renameSync(draft, path);
     sync(dirname(path));
   });

@@ -5,7 +5,8 @@
 // transaction number that it has just read into the shared lock region: a commit in between is lost. And the last
 // process to close destroys the mutexes in that region, though another one may be waiting to open.
 //
-// Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made.
+// Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made;
+// `<path>.bolt` the Go plugin's file that the store was made from.
 
 import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -16,6 +17,7 @@ import { inspectStore, isBoltFile, probeStore } from './inspect.ts';
 import { LmdbStore } from './lmdb.ts';
 import { type Deadline, deadlineOf, releaseLock, takeLock, waitForWriter } from './lock.ts';
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
+import { finishMove, isLeftOver, moveIn } from './move-in.ts';
 import type { Access, Store, StoreLocation } from './transaction.ts';
 
 /**
@@ -24,7 +26,7 @@ import type { Access, Store, StoreLocation } from './transaction.ts';
  * @throws StoreError 'locked' past the time limit, 'damaged', or 'io'
  */
 export async function openStore(location: StoreLocation, access: Access, locks: FileLocks): Promise<Store | undefined> {
-  const path = findStore(location, access);
+  const path = await findStore(location, access, locks);
   if (path === undefined) return undefined;
   const deadline = deadlineOf(path, location.timeoutMs);
   const lock = await takeLock(deadline, access !== 'read', locks);
@@ -43,22 +45,63 @@ export async function openStore(location: StoreLocation, access: Access, locks: 
 
 /**
  * The path of the store's file, through symbolic links; undefined if there is none and `access` does not make one.
- * Looks without the lock: what is not a store gets no lock file beside it.
+ * Looks without the lock: what is not a store gets no lock file beside it. Where it finds leases of the Go plugin
+ * instead, and none of ours, it moves in.
  *
- * @throws StoreError 'damaged' or 'io'
+ * @throws StoreError 'damaged', 'locked' or 'io'
  */
-export function findStore({ path: givenPath, goStorePath }: StoreLocation, access: Access): string | undefined {
-  const path = resolveLinks(givenPath);
-  if (probeStore(path) === 'present') return path;
-  if (goStorePath !== undefined && isBoltFile(goStorePath)) {
-    throw new StoreError(
-      'damaged',
-      `store ${path} does not exist yet, and ${goStorePath} holds leases of the Go plugin: they must be imported first`,
-    );
+export async function findStore(
+  location: StoreLocation,
+  access: Access,
+  locks: FileLocks,
+): Promise<string | undefined> {
+  const path = resolveLinks(location.path);
+  const state = probeStore(path);
+  const boltPath = findBoltFile(path, state, location);
+  if (boltPath !== undefined) {
+    await takeOver(path, boltPath, location, locks);
+    return path;
   }
+  if (state === 'present') return path;
   if (access !== 'create') return undefined;
   translated(path, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
   return path;
+}
+
+/** The file of the Go plugin whose leases have to be taken over, or that was left over when they were. */
+function findBoltFile(
+  path: string,
+  state: ReturnType<typeof probeStore>,
+  { goStorePath }: StoreLocation,
+): string | undefined {
+  if (state === 'bolt') return path;
+  if (goStorePath === undefined) return undefined;
+  const boltPath = resolveLinks(goStorePath);
+  const isConcern = state === 'present' ? isLeftOver(boltPath) : isBoltFile(boltPath);
+  return isConcern ? boltPath : undefined;
+}
+
+/** Moves in, or finishes what somebody has begun who was killed. */
+async function takeOver(path: string, boltPath: string, location: StoreLocation, locks: FileLocks): Promise<void> {
+  const { moveIn: mover, timeoutMs } = location;
+  if (mover === undefined) {
+    if (probeStore(path) === 'present') return;
+    const where = path === boltPath ? 'is a boltdb file' : `does not exist yet, and ${boltPath} is a boltdb file`;
+    throw new StoreError(
+      'damaged',
+      `store ${path}: ${where} with leases of the Go plugin: 'ecs-ipam import ${boltPath}' or the next ADD imports them`,
+    );
+  }
+  const deadline = deadlineOf(path, timeoutMs);
+  const lock = await takeLock(deadline, true, locks);
+  try {
+    const state = probeStore(path);
+    if (findBoltFile(path, state, location) !== boltPath) return; // another process was faster
+    if (state === 'present') await finishMove(boltPath, locks);
+    else await moveIn(deadline, boltPath, mover, locks);
+  } finally {
+    releaseLock(lock, locks);
+  }
 }
 
 /** For whoever holds the lock, shared for 'read', else exclusive. */

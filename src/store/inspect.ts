@@ -1,12 +1,12 @@
 // Looks at a store's file before LMDB does, and changes nothing.
 
 import { existsSync } from 'node:fs';
+import { hasMagic, META_END } from '../bolt/format.ts';
 import { PageFile } from './page-file.ts';
 import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, META_BYTES, type Meta } from './pages.ts';
 
-/** bbolt's meta page: a 16-byte page header, then the magic. */
-const BOLT_MAGIC = 0xed0cdaed;
-const BOLT_MAGIC_OFFSET = 16;
+/** Where a meta page of bbolt's may lie: at the beginning, and at its page size. */
+const BOLT_META_OFFSETS = [0, ...Array.from({ length: 7 }, (_, i) => 1024 << i)];
 
 /**
  * 'sound': LMDB may open it. 'missing': there is no store yet. For whoever holds the store's lock: pages are looked at
@@ -17,29 +17,30 @@ const BOLT_MAGIC_OFFSET = 16;
  * @throws StoreError 'damaged' that names the path and the finding; 'io' if the file cannot be read
  */
 export function inspectStore(path: string): 'sound' | 'missing' {
-  return look(path, file => inspectPages(file, readHeader(file))) ? 'sound' : 'missing';
+  return look(path, file => {
+    const header = readHeader(file);
+    if (header === 'bolt') throw file.finding('is a boltdb file of the Go plugin: its leases must be imported first');
+    inspectPages(file, header);
+    return 'sound';
+  });
 }
 
 /**
  * The same as far as it can be told without the lock, from what no commit changes. What is no store at all is found
- * here, before anything is made beside it.
+ * here, before anything is made beside it. 'bolt': a file of the Go plugin lies in its place.
  */
-export function probeStore(path: string): 'present' | 'missing' {
-  return look(path, readHeader) ? 'present' : 'missing';
+export function probeStore(path: string): 'present' | 'missing' | 'bolt' {
+  return look(path, file => (readHeader(file) === 'bolt' ? 'bolt' : 'present'));
 }
 
-/** False if there is no store. */
-function look(path: string, inspect: (file: PageFile) => void): boolean {
-  const isThere = PageFile.open(path, file => {
+function look<T>(path: string, inspect: (file: PageFile) => T): T | 'missing' {
+  const found = PageFile.open(path, file => {
     file.requireRegular();
-    if (file.size === 0) {
-      if (!existsSync(`${path}-lock`)) return false;
-      throw file.finding('is empty, though it has been a store: its content was cut off');
-    }
-    inspect(file);
-    return true;
+    if (file.size > 0) return inspect(file);
+    if (!existsSync(`${path}-lock`)) return undefined;
+    throw file.finding('is empty, though it has been a store: its content was cut off');
   });
-  return isThere ?? false;
+  return found ?? 'missing';
 }
 
 /** Whether the file is one of bbolt, i.e. of the Go plugin. False where there is none. */
@@ -48,15 +49,15 @@ export function isBoltFile(path: string): boolean {
 }
 
 export function hasBoltMagic(file: PageFile): boolean {
-  return [0, DEFAULT_PAGE_BYTES].some(page => file.read(page + BOLT_MAGIC_OFFSET, 4).getUint32(0, true) === BOLT_MAGIC);
+  return BOLT_META_OFFSETS.some(offset => hasMagic(new Uint8Array(file.read(offset, META_END).buffer)));
 }
 
-/** Both meta pages. */
-function readHeader(file: PageFile): [Meta, Meta] {
+/** Both meta pages; 'bolt' if they are bbolt's. */
+function readHeader(file: PageFile): [Meta, Meta] | 'bolt' {
   const first = decodeMeta(file.read(0, META_BYTES));
   const second = decodeMeta(file.read(first?.pageBytes ?? DEFAULT_PAGE_BYTES, META_BYTES));
   if (first === undefined || second === undefined || first.pageBytes !== second.pageBytes) {
-    if (hasBoltMagic(file)) throw file.finding('is a boltdb file of the Go plugin: its leases must be imported first');
+    if (hasBoltMagic(file)) return 'bolt';
     const which = first === undefined ? (second === undefined ? 'either meta page' : 'meta page 0') : 'meta page 1';
     throw file.finding(`is not an LMDB file that can be used: no sound header in ${which} (${file.size} bytes)`);
   }

@@ -50,7 +50,8 @@ export function releaseLock(lock: number, locks: FileLocks): void {
   if (lock !== locks.inheritedFd) closeSync(lock);
 }
 
-function isSameFile(fd: number, path: string): boolean {
+/** Whether `path` leads to the open file. */
+export function isSameFile(fd: number, path: string): boolean {
   const [held, named] = [fstatSync(fd, { bigint: true }), statSync(path, { bigint: true, throwIfNoEntry: false })];
   return named !== undefined && held.ino === named.ino && held.dev === named.dev;
 }
@@ -79,7 +80,7 @@ export async function waitForWriter(deadline: Deadline, locks: FileLocks): Promi
  *
  * @throws StoreError 'locked' at the deadline
  */
-async function poll(deadline: Deadline, what: string, attempt: () => boolean): Promise<void> {
+export async function poll(deadline: Deadline, what: string, attempt: () => boolean): Promise<void> {
   for (let waitMs = FIRST_WAIT_MS; !attempt(); waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5)) {
     const leftMs = deadline.atMs - performance.now();
     if (leftMs <= 0) {

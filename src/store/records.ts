@@ -80,6 +80,11 @@ export const ownerRowKey = (hash: Uint8Array): Uint8Array => concat([OWNER_TAG],
 export const poolKey = ({ address, bits }: Prefix): Uint8Array =>
   concat([POOL_TAG, familyOf(address), addressBits(address)], address, [bits]);
 
+export const prefixOfPoolKey = (key: Uint8Array): Prefix => ({
+  address: key.slice(3, -1),
+  bits: key[key.length - 1]!,
+});
+
 /** Keys of all pools of a family that hand out single addresses: from <= key < to. */
 export const poolsStart = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, family);
 export const poolsEnd = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, family + 1);

@@ -1,5 +1,7 @@
 // What the rules know of a store: ordered rows of bytes, in transactions.
 
+import type { GoStore } from '../bolt/plugin.ts';
+
 export interface ReadTransaction {
   /** The value: the caller may keep it, but not change it. */
   get(key: Uint8Array): Uint8Array | undefined;
@@ -27,6 +29,16 @@ export interface StoreLocation {
   timeoutMs: number;
   /** The Go plugin's file that may lie beside a missing store: its leases would be given out again. */
   goStorePath?: string | undefined;
+  /** How to move in where the Go plugin's leases are found in a store's place; undefined: they are refused. */
+  moveIn?: MoveIn | undefined;
+}
+
+/** Takes over what the Go plugin has left. */
+export interface MoveIn {
+  /** Writes it into a new store. */
+  take(content: GoStore, transaction: Transaction): void;
+  /** It is done: a sentence for the log. */
+  done(message: string): void;
 }
 
 export type Access =

@@ -11,7 +11,7 @@ import { testWith } from '../support/requirements.ts';
 import { addressesOf, config, container, parallel, refused, result, silent } from './harness.ts';
 
 const test = parallel('default path');
-const BOLT = fileURLToPath(new URL('../fixtures/bolt-agent-v4.db', import.meta.url));
+const BOLT = fileURLToPath(new URL('../fixtures/bolt/agent-v4.db', import.meta.url));
 const V4 = { 'ipv4-subnet': '10.0.0.0/24' };
 
 const SCRIPT = `set -e
@@ -59,18 +59,52 @@ defaultPath('DEL without any store succeeds and makes none', async () => {
   silent(await data.run('DEL', config(V4)));
   assert.equal(readdirSync(data.path), []);
 });
-for (const command of ['ADD', 'DEL', 'CHECK']) {
-  defaultPath(`${command} beside the Go plugin's /data/eni-ipam.db, without a store of ours: 105`, async () => {
+const agent = (id: string) => config({ 'ipv4-subnet': '169.254.172.0/22', id });
+const AGENT = agent('/host/proc/1000/ns/net');
+const KEPT = 'eni-ipam.db.bolt';
+for (const [command, code] of [
+  ['ADD', 103],
+  ['DEL', 0],
+  ['CHECK', 0],
+  ['STATUS', 0],
+] as const) {
+  defaultPath(`${command} beside the Go plugin's /data/eni-ipam.db, without a store of ours: moves in`, async () => {
     const data = new DataDirectory(true);
-    const stdin = { ...config(V4), prevResult: { cniVersion: '1.1.0', ips: [{ address: '10.0.0.2/24' }] } };
-    refused(await data.run(command, stdin), 105, ['/data/eni-ipam.db', /go|bolt/i, /import/i]);
-    assert.ok(readFileSync(join(data.path, 'eni-ipam.db')).equals(readFileSync(BOLT)), 'the bolt file has changed');
-    assert.not(existsSync(join(data.path, 'ecs-ipam.mdb')), 'an empty store beside live leases');
+    const stdin = { ...AGENT, prevResult: { cniVersion: '1.1.0', ips: [{ address: '169.254.172.2' }] } };
+    const reply = await data.run(command, stdin);
+    if (code === 0) silent(reply);
+    else refused(reply, code, ['169.254.172.2']);
+    assert.equal(readdirSync(data.path).sort(), ['ecs-ipam.mdb', 'ecs-ipam.mdb-lock', 'ecs-ipam.mdb.flock', KEPT]);
+    assert.ok(readFileSync(join(data.path, KEPT)).equals(readFileSync(BOLT)), 'the old file is kept');
+    const next = await data.run('ADD', agent('new'));
+    assert.equal(addressesOf(result(next)), ['169.254.172.14/22']);
   });
 }
-defaultPath("STATUS beside the Go plugin's /data/eni-ipam.db: 50", async () => {
-  refused(await new DataDirectory(true).run('STATUS', config(V4)), 50, ['/data/eni-ipam.db']);
+defaultPath('a damaged /data/eni-ipam.db: 105, untouched, and no store beside it', async () => {
+  const data = new DataDirectory(true);
+  const path = join(data.path, 'eni-ipam.db');
+  writeFileSync(path, readFileSync(path).subarray(0, 3 * 4096));
+  const before = readFileSync(path);
+  refused(await data.run('ADD', AGENT), 105, ['/data/eni-ipam.db', /bolt/]);
+  assert.ok(readFileSync(path).equals(before), 'the bolt file has changed');
+  assert.not(existsSync(join(data.path, 'ecs-ipam.mdb')), 'an empty store beside live leases');
 });
+defaultPath(
+  'killed before the old file went: the next call makes up for it, if it is the one that is kept',
+  async () => {
+    const data = new DataDirectory(true);
+    silent(await data.run('STATUS', AGENT));
+    const path = join(data.path, 'eni-ipam.db');
+    cpSync(join(data.path, KEPT), path);
+    silent(await data.run('STATUS', AGENT));
+    assert.not(existsSync(path));
+    const other = readFileSync(join(data.path, KEPT));
+    other[other.length - 1]! ^= 1;
+    writeFileSync(path, other);
+    silent(await data.run('STATUS', AGENT));
+    assert.ok(readFileSync(path).equals(other), 'another file is none of our business');
+  },
+);
 defaultPath('once our store exists, the bolt file beside it does not matter', async () => {
   const data = new DataDirectory(false);
   result(await data.run('ADD', config(V4), 'a'));
