@@ -1,5 +1,6 @@
 // All questions, in the order in which they are asked.
 
+import { sequential } from './core/sequential.ts';
 import { add } from './exec/add.ts';
 import { curve } from './exec/curve.ts';
 import { daemon } from './exec/daemon.ts';
@@ -9,4 +10,4 @@ import type { Question } from './harness/question.ts';
 import { storeAdd } from './store/add.ts';
 import { opening } from './store/opening.ts';
 
-export const QUESTIONS: readonly Question[] = [storeAdd, opening, add, throughput, daemon, curve, size];
+export const QUESTIONS: readonly Question[] = [sequential, storeAdd, opening, add, throughput, daemon, curve, size];
