@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,7 +37,7 @@
 
 enum { CODE_IO = 5, CODE_TRY_AGAIN = 11, CODE_DAMAGED_STORE = 105 };
 enum { HEAD_BYTES = 8, NUMBER_BYTES = 4, MOST_REQUEST_BYTES = 4 << 20, MOST_ANSWER_BYTES = 64 << 20 };
-enum { DEFAULT_LIMIT_MS = 5000, ANSWER_GRACE_MS = 2000, LOCK_PAUSE_MS = 4, MOST_STATUS = 255 };
+enum { DEFAULT_LIMIT_MS = 5000, ANSWER_GRACE_MS = 2000, LOCK_PAUSE_MS = 4, INTERRUPT_PAUSE_MS = 20, MOST_STATUS = 255 };
 
 extern char **environ;
 
@@ -408,6 +409,49 @@ __attribute__((noreturn)) static void take_answer(int fd, long long deadline_ms)
 
 /* The child */
 
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* Interrupts what blocks once the time is over, again and again: the first signal may come just before it blocks. */
+static void interrupt_after(long long ms)
+{
+	struct itimerval timer = {.it_interval.tv_usec = INTERRUPT_PAUSE_MS * 1000};
+	struct sigaction action = {.sa_handler = do_nothing}; /* without SA_RESTART */
+	sigset_t alarm_only;
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	timer.it_value.tv_sec = ms / 1000;
+	timer.it_value.tv_usec = ms % 1000 * 1000 + 1; /* zero would be never */
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void interrupt_no_more(void)
+{
+	static const struct itimerval never;
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
+/*
+ * Waits until nobody who came earlier is asking for the lock: launchers ask one at a time, in the order in which they
+ * came, and share the chances at it with daemons. Where the file system knows no such locks, all ask at once.
+ */
+static void await_turn(int fd, long long deadline_ms)
+{
+	struct flock turn = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	while (fcntl(fd, F_SETLKW, &turn) != 0 && errno == EINTR && now_ms() < deadline_ms)
+		;
+}
+
+static void end_turn(int fd)
+{
+	struct flock turn = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+	(void)fcntl(fd, F_SETLK, &turn);
+}
+
 /*
  * The store's lock, so that of many callers only one child at a time needs its memory: it inherits the lock. Where there
  * is no lock file yet, the child finds out by itself. At the time limit it is told not to wait any longer.
@@ -419,10 +463,13 @@ static void take_store_lock(long long limit_ms)
 	int fd;
 	if (asprintf(&path, "%s.flock", value_of("IPAM_DB_PATH", DEFAULT_STORE)) < 0)
 		fail(CODE_IO, "out of memory");
-	fd = open(path, O_RDONLY);
+	fd = open(path, O_RDWR);
 	free(path);
 	if (fd < 0)
 		return;
+	interrupt_after(limit_ms);
+	await_turn(fd, deadline_ms);
+	interrupt_no_more();
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 		if (now_ms() >= deadline_ms) {
@@ -432,6 +479,7 @@ static void take_store_lock(long long limit_ms)
 		}
 		nanosleep(&pause, NULL);
 	}
+	end_turn(fd);
 	snprintf(number, sizeof number, "%d", fd);
 	set_variable("ECS_IPAM_LOCK_FD", number);
 }

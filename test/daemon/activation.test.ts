@@ -15,19 +15,21 @@ import { ask } from './support/frames.ts';
 const test = suite('socket activation');
 const conf = network({ 'ipv4-subnet': '10.0.0.0/16' });
 
-const AT_ONCE_MS = 1_000;
+const IDLE_MS = 2_000;
+/** What a busy machine adds. */
+const BUSY_MS = 3_000;
 
-testWith(test, ['socketActivate'], 'the first call starts the daemon, an idle second ends it', async () => {
+testWith(test, ['socketActivate'], 'the first call starts the daemon, two idle seconds end it', async () => {
   const socket = temporarySocket();
-  const args = ['--listen', socket, PROGRAM, 'serve', '--idle', '1s'];
+  const args = ['--listen', socket, PROGRAM, 'serve', '--idle', `${IDLE_MS}ms`];
   const activated = start({ command: 'systemd-socket-activate', args });
   await printed(activated, `Listening on ${socket}`);
   const store = temporaryStore();
   const env = { IPAM_SOCKET: socket };
   assert.is(addressOf(await add({ store, conf, env, owner: 'first' })), '10.0.0.2');
-  // Each call begins the second anew.
+  // Each call begins the time anew.
   for (const owner of ['c1', 'c2']) {
-    await sleep(600);
+    await sleep(0.55 * IDLE_MS);
     addressOf((await ask(socket, cniEnv('ADD', store, { CNI_CONTAINERID: owner }), conf))!);
   }
   const lastMs = performance.now();
@@ -36,7 +38,7 @@ testWith(test, ['socketActivate'], 'the first call starts the daemon, an idle se
   assert.is(status, 0, stderr);
   assert.match(stderr, 'ecs-ipamd: listening on descriptor 3');
   assert.match(stderr, 'ecs-ipamd: stopped');
-  assert.ok(idleMs > 900 && idleMs < 1_000 + AT_ONCE_MS, `it ended after ${Math.round(idleMs)} ms`);
+  assert.ok(idleMs > 0.9 * IDLE_MS && idleMs < IDLE_MS + BUSY_MS, `it ended after ${Math.round(idleMs)} ms`);
   assert.ok(existsSync(socket), "systemd's socket was removed");
   assert.is(addressOf(await add({ store, conf, env, owner: 'last' }), 'ADD when nobody listens any more'), '10.0.0.5');
 });
@@ -56,7 +58,8 @@ for (;;) {
     exec @command;
   }
   waitpid($pid, 0);
-  print $? == 0 ? "ended\\n" : "failed $?\\n";
+  # SIGTERM may come before the program listens to it.
+  print $? == 0 || $? == 15 ? "ended\\n" : "failed $?\\n";
 }`;
 
 async function activator(socket: string, ...options: string[]): Promise<Started> {
@@ -72,7 +75,7 @@ async function end(activator: Started): Promise<string> {
   activator.child.kill('SIGKILL');
   for (const pid of daemons) process.kill(pid, 'SIGTERM');
   const { stdout, stderr } = await activator.done;
-  assert.not.match(stdout, 'failed', stderr);
+  assert.not.match(stdout, 'failed', `${stdout}${stderr}`);
   return stdout;
 }
 

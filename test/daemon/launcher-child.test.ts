@@ -5,6 +5,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { holdFlock, letGo } from '../integration/support/hold.ts';
 import {
   add,
   addressesOf,
@@ -16,7 +17,7 @@ import {
   refused,
   resultOf,
 } from '../integration/support/ipam.ts';
-import { childrenOf, NON_BLOCKING, printed, sleep } from '../integration/support/process.ts';
+import { childrenOf, hasOpen, NON_BLOCKING, printed, sleep } from '../integration/support/process.ts';
 import { cniEnv, type Env, type Run, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
 import { type Daemon, NOBODY, PROGRAM, startDaemon, stopDaemon } from './support/daemon.ts';
@@ -110,7 +111,12 @@ test('a launcher that is killed takes its child with it', async () => {
   started.child.kill('SIGKILL');
   const { stdout } = await started.done; // its stdout is closed by the child's end too
   assert.is(Number(stdout), child);
-  assert.not(existsSync(`/proc/${child}`) && /^State:\s+[^Z]/m.test(readFileSync(`/proc/${child}/status`, 'utf8')));
+  const isAlive = () =>
+    existsSync(`/proc/${child}`) && /^State:\s+[^XZ]/m.test(readFileSync(`/proc/${child}/status`, 'utf8'));
+  for (let waits = 0; isAlive(); waits++) {
+    assert.ok(waits < 500, `the child ${child} lives on`);
+    await sleep(10);
+  }
 });
 
 test('SIGCHLD ignored: the result is printed once', async () => {
@@ -218,7 +224,8 @@ test('32 launchers at once: one child at a time', async () => {
   const runs = await Promise.all(
     Array.from({ length: 32 }, (_, i) => {
       const [command, owner] = i % 4 === 3 ? ['CHECK', 'first'] : ['ADD', `c${i}`];
-      return launch(noting, { stdin: conf, env: cniEnv(command, store, { CNI_CONTAINERID: owner }) }).done;
+      const env = cniEnv(command, store, { CNI_CONTAINERID: owner, IPAM_DB_CONNECTION_TIMEOUT: '60s' });
+      return launch(noting, { stdin: conf, env, limitMs: 60_000 }).done;
     }),
   );
   const addresses = runs.flatMap((run, i) => {
@@ -228,6 +235,46 @@ test('32 launchers at once: one child at a time', async () => {
   assert.is(addresses.length, 24);
   distinct(addresses, 'ADDs');
   assert.is(readFileSync(log, 'utf8'), 'begins\nends\n'.repeat(32));
+});
+
+testWith(test, ['flock'], 'launchers get the lock in the order in which they came', async () => {
+  const store = temporaryStore();
+  addressOf(await add({ store, conf, owner: 'first' }));
+  const log = join(temporaryDirectory(), 'log');
+  const noting = withProgram(`echo "$CNI_CONTAINERID" >> ${log}; exec ${PROGRAM}`);
+  const holder = await holdFlock(store);
+  const owners = Array.from({ length: 12 }, (_, i) => `c${i}`);
+  const runs: Promise<Run>[] = [];
+  for (const owner of owners) {
+    const { done, pid } = launch(noting, { stdin: conf, env: cniEnv('ADD', store, { CNI_CONTAINERID: owner }) });
+    runs.push(done);
+    while (!hasOpen(pid, `${store}.flock`)) await sleep(2);
+    await sleep(10);
+  }
+  await letGo(holder);
+  for (const run of await Promise.all(runs)) assert.is(run.status, 0, run.stdout);
+  assert.equal(readFileSync(log, 'utf8').trim().split('\n'), owners);
+});
+
+test('a launcher that stands still in front of the others costs them no more than their limit', async () => {
+  const store = temporaryStore();
+  addressOf(await add({ store, conf, owner: 'first' }));
+  const holder = await holdFlock(store);
+  const stopped = launch(launcher, { stdin: conf, env: cniEnv('ADD', store, { CNI_CONTAINERID: 'stopped' }) });
+  while (!hasOpen(stopped.pid, `${store}.flock`)) await sleep(2);
+  await sleep(50);
+  process.kill(stopped.pid, 'SIGSTOP');
+  const env = { IPAM_DB_CONNECTION_TIMEOUT: '500ms' };
+  const run = await launch(launcher, { stdin: conf, env: cniEnv('ADD', store, { CNI_CONTAINERID: 'c1', ...env }) })
+    .done;
+  refused(run, 11);
+  assert.ok(run.ms >= 450 && run.ms < 3_500, `${Math.round(run.ms)} ms of 500`);
+  await letGo(holder);
+  const late = await launch(launcher, { stdin: conf, env: cniEnv('ADD', store, { CNI_CONTAINERID: 'c2', ...env }) })
+    .done;
+  assert.is(addressOf(late, 'the lock is free'), '10.0.0.3');
+  process.kill(stopped.pid, 'SIGCONT');
+  assert.is(addressOf(await stopped.done), '10.0.0.4');
 });
 
 test.run();

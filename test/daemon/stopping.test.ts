@@ -4,10 +4,12 @@
 import { existsSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { holdFlock, letGo } from '../integration/support/hold.ts';
 import { add, addressOf, distinct, holdsExactly, network, silent } from '../integration/support/ipam.ts';
 import { sleep } from '../integration/support/process.ts';
-import { cniEnv, type Run, temporaryStore } from '../support/plugin.ts';
+import { cniEnv, type Env, temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
+import { testWith } from '../support/requirements.ts';
 import { type Daemon, startDaemon, stopDaemon } from './support/daemon.ts';
 import { ask } from './support/frames.ts';
 
@@ -21,18 +23,28 @@ class Callers {
   #isEnding = false;
   #begun = 0;
 
-  constructor(store: string, env: { IPAM_SOCKET: string }, rows: number) {
-    const row = async (call: (owner: string) => Promise<Run | undefined>) => {
+  constructor(store: string, env: Env, rows: number) {
+    const row = async () => {
       while (!this.#isEnding) {
         const owner = `c${this.#begun++}`;
-        const run = await call(owner);
-        assert.ok(run, `ADD of ${owner}: no answer`);
-        this.addresses.push(addressOf(run, `ADD of ${owner}`));
+        this.addresses.push(addressOf(await add({ store, conf, owner, env }), `ADD of ${owner}`));
       }
     };
-    const launcher = (owner: string) => add({ store, conf, owner, env });
-    this.#rows = Array.from({ length: rows }, () => row(launcher));
-    for (const promise of this.#rows) promise.catch(() => {}); // seen by `end`
+    this.#rows = Array.from({ length: rows }, row);
+    for (const promise of this.#rows) {
+      promise.catch(() => {
+        this.#isEnding = true; // what went wrong is seen by `end`
+      });
+    }
+  }
+
+  /** Waits for so many more answers. */
+  async go(count: number): Promise<void> {
+    const wanted = this.addresses.length + count;
+    const reached = async () => {
+      while (this.addresses.length < wanted && !this.#isEnding) await sleep(1);
+    };
+    await Promise.race([reached(), Promise.all(this.#rows)]);
   }
 
   /** @throws what went wrong in any row */
@@ -70,16 +82,14 @@ for (const [what, follow] of endings) {
       const random = new Random(`${signal} ${what}`);
       const store = temporaryStore();
       const first = await startDaemon();
-      const callers = new Callers(store, first.env as { IPAM_SOCKET: string }, 8);
-      await sleep(200 + random.below(100));
+      const callers = new Callers(store, first.env, 8);
+      await callers.go(20 + random.below(20));
       const ending = first.end(signal);
       const second = await follow(first.socket, first);
       const { status, stderr } = await ending;
       assert.is(status, 0, stderr);
-      const before = callers.addresses.length;
-      await sleep(300);
+      await callers.go(20);
       await callers.end();
-      assert.ok(before > 20 && callers.addresses.length > before, `${before}, then ${callers.addresses.length} calls`);
       distinct(callers.addresses, 'ADDs');
       await holdsExactly(store, callers.addresses);
       assert.is(existsSync(first.socket), second !== undefined, 'the socket');
@@ -91,5 +101,24 @@ for (const [what, follow] of endings) {
     });
   }
 }
+
+testWith(test, ['flock'], 'whoever has connected before the signal is answered, however long that takes', async () => {
+  const store = temporaryStore();
+  const daemon = await startDaemon();
+  addressOf(await add({ store, conf, owner: 'first', env: daemon.env }));
+  const holder = await holdFlock(store);
+  const calls = Array.from({ length: 16 }, (_, i) =>
+    ask(daemon.socket, cniEnv('ADD', store, { CNI_CONTAINERID: `c${i}` }), conf),
+  );
+  await sleep(50);
+  const ending = daemon.end('SIGTERM');
+  await vanished(daemon.socket);
+  await sleep(500);
+  await letGo(holder);
+  const addresses = (await Promise.all(calls)).map((run, i) => addressOf(run!, `ADD ${i}`));
+  distinct(addresses, 'ADDs');
+  assert.is((await ending).status, 0);
+  await holdsExactly(store, ['10.0.0.2', ...addresses]);
+});
 
 test.run();

@@ -14,7 +14,8 @@ const test = suite('together');
 test('two daemons and twenty one-shot processes at a time: nothing given twice, nothing lost', async () => {
   const daemons = [await startDaemon(), await startDaemon()];
   const ways = [NOBODY, ...daemons.map(({ env }) => env)];
-  const envOf = (number: number) => ways[number % ways.length]!;
+  // Whether each gets its turn in time depends on the machine, and is not the question here.
+  const envOf = (number: number) => ({ ...ways[number % ways.length], IPAM_DB_CONNECTION_TIMEOUT: '15s' });
   const figures = await storm({ store: temporaryStore(), writers: 300, atOnce: 60, envOf });
   assert.equal(figures.wrong, [], JSON.stringify(figures));
   assert.ok(figures.adds >= 50 && figures.dels >= 50 && figures.statuses >= 5, JSON.stringify(figures));
