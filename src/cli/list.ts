@@ -28,14 +28,14 @@ export async function listLeases(env: Env, services: Services): Promise<ListedLe
   try {
     return store.read(transaction => {
       const ledger = new ReadLedger(transaction, services.sha256);
-      return [...ledger.leases(4), ...ledger.leases(6)].map(describe);
+      return [...ledger.leases(4), ...ledger.leases(6)].map(describeLease);
     });
   } finally {
     await store.close();
   }
 }
 
-function describe(lease: Lease): ListedLease {
+export function describeLease(lease: Lease): ListedLease {
   const subnet = { address: lease.address, bits: lease.subnetBits };
   return {
     address: formatAddress(lease.address),

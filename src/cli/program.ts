@@ -1,10 +1,14 @@
 // The command line for operators.
 
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import type { Services } from '../cni/commands.ts';
 import { parseDurationMs } from '../cni/duration.ts';
 import type { Env } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
+import { Subnet } from '../ipam/subnet.ts';
+import { parsePrefix } from '../net/prefix.ts';
+import { type ExportOptions, exportTo } from './export.ts';
+import { type ImportOptions, importFrom, type Report, type WithLockedFile } from './import.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
 import { VERSION } from './version.ts';
@@ -16,6 +20,7 @@ export type Serve = (idleMs: number | undefined) => Promise<void>;
 export interface Host {
   write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
   serve: Serve;
+  withLockedFile: WithLockedFile;
 }
 
 /** Features that the ECS agent asks for. */
@@ -32,6 +37,9 @@ export async function runCli(args: string[], env: Env, host: Host, services: Ser
   const print = (text: string) => {
     out += `${text}\n`;
   };
+  const warn = (text: string) => {
+    err += `ecs-ipam: ${text}\n`;
+  };
   let status = 0;
   try {
     const root = new Command('ecs-ipam').exitOverride().configureOutput({
@@ -42,14 +50,14 @@ export async function runCli(args: string[], env: Env, host: Host, services: Ser
         err += text;
       },
     });
-    await describeProgram(root, env, host, services, print).parseAsync(args, { from: 'user' });
+    await describeProgram(root, env, host, services, { print, warn }).parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
       status = error.exitCode === 0 ? 0 : EXIT_USAGE;
     } else {
       const cniError = toCniError(error);
       services.log.error(`${args[0]}: code ${cniError.code}: ${cniError.message}`);
-      err += `ecs-ipam: ${cniError.message} (code ${cniError.code})\n`;
+      warn(`${cniError.message} (code ${cniError.code})`);
       status = EXIT_FAILED;
     }
   }
@@ -64,13 +72,22 @@ function parseDuration(text: string): number {
   return ms;
 }
 
+/** One more of a list of subnets. */
+function addSubnet(text: string, before: Subnet[]): Subnet[] {
+  try {
+    return [...before, new Subnet(parsePrefix(text))];
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
 /** Subcommands inherit the root's settings of output and exit when they are made. */
 function describeProgram(
   root: Command,
   env: Env,
   host: Host,
   services: Services,
-  print: (text: string) => void,
+  { print, warn }: { print(text: string): void; warn(text: string): void },
 ): Command {
   root
     .description('IP address management for containers: a CNI plugin, and this command line for its operators.')
@@ -117,6 +134,41 @@ function describeProgram(
     .action(async (options: { json?: boolean }) => {
       const leases = await listLeases(effectiveEnv(), services);
       print(options.json ? JSON.stringify(leases, undefined, 2) : formatLeases(leases));
+    });
+
+  const report = ({ out, notes }: Report) => {
+    notes.forEach(warn);
+    print(out);
+  };
+  root
+    .command('import')
+    .description('Take over leases: all of them, or none if one is in conflict with what is in the store.')
+    .argument('<file>', "the Go plugin's bolt file, an export, or a directory of host-local (/var/lib/cni/networks)")
+    .option('--dry-run', 'show what would be done')
+    .option(
+      '--subnet <cidr>',
+      'a subnet that the leases are of, where the file does not say; any number',
+      addSubnet,
+      [],
+    )
+    .addHelpText('after', '\nExample:\n  $ ecs-ipam import /data/eni-ipam.db --subnet 169.254.172.0/22 --dry-run')
+    .action(async (file: string, options: ImportOptions) =>
+      report(await importFrom(file, options, effectiveEnv(), services, host.withLockedFile)),
+    );
+
+  root
+    .command('export')
+    .description(
+      'Write out all leases: as JSON, which import reads, or as a bolt file, which the Go plugin goes on with.',
+    )
+    .addOption(new Option('--format <format>', 'what to write').choices(['json', 'bolt']).default('json'))
+    .option('--output <file>', 'a file that does not exist yet (default: stdout, for JSON)')
+    .addHelpText('after', '\nExample:\n  $ ecs-ipam export --format bolt --output /data/eni-ipam.db')
+    .action(async (options: ExportOptions, command: Command) => {
+      if (options.format === 'bolt' && options.output === undefined) {
+        command.error('error: a bolt file is not text: name one with --output');
+      }
+      report(await exportTo(options, effectiveEnv(), services));
     });
 
   root
