@@ -1,4 +1,5 @@
-// Moving in where the Go plugin was, killed at any moment: before or after, never in between, and the next call goes on.
+// Moving in where the Go plugin was, killed at any moment: before or after, never in between, and the next call goes
+// on.
 
 import { copyFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
