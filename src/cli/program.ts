@@ -12,6 +12,7 @@ import { addFsckCommand } from './fsck.ts';
 import { type InstallOptions, install, uninstall } from './install.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
+import { addMovingCommands } from './moving.ts';
 import { type CommandContext, EXIT_USAGE, Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -117,6 +118,7 @@ function describeProgram(root: Command, env: Env, host: Host, services: Services
   addFreeingCommands(root, context);
   addFsckCommand(root, context);
   addBackupCommands(root, context);
+  addMovingCommands(root, context);
 
   root
     .command('serve')

@@ -83,10 +83,19 @@ export function place({ leases, cursors }: Unplaced, subnets: readonly Subnet[])
   };
   for (const cursor of cursors) poolOf(cursor).cursor = cursor;
   for (const { kind, address } of leases) if (kind === 'gateway') poolOf(address).gateways.push(address);
+  // In address order, as the store has them; a bolt file sorts them as text.
+  const sorted = [...leases].sort((a, b) => compareAddresses(a.address, b.address));
   return {
-    leases: leases.map(lease => ({ ...lease, subnetBits: find(lease.address)?.bits ?? addressBits(lease.address) })),
+    leases: sorted.map(lease => ({ ...lease, subnetBits: find(lease.address)?.bits ?? addressBits(lease.address) })),
     pools: [...pools.values()],
   };
+}
+
+/** IPv4 first. */
+function compareAddresses(a: Uint8Array, b: Uint8Array): number {
+  if (a.length !== b.length) return a.length - b.length;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
+  return 0;
 }
 
 /** Compares a shipment with what the store holds. */

@@ -45,12 +45,16 @@ function openIfThere(path: string, flags: 'r' | 'r+'): number | undefined {
   }
 }
 
-/** The content of a file, which must exist, under its lock. */
-export async function readLockedFile(deadline: Deadline, locks: FileLocks): Promise<Uint8Array> {
+/** Runs `work` on the content of a file, which must exist, under its lock. */
+export async function withLockedFile<T>(
+  deadline: Deadline,
+  locks: FileLocks,
+  work: (content: Uint8Array) => T,
+): Promise<T> {
   const fd = await openLockedFile({ ...deadline, access: 'read' }, locks);
   if (fd === undefined) throw new StoreError('io', `${deadline.path}: there is no such file`);
   try {
-    return translated(deadline.path, () => readFileSync(fd));
+    return work(translated(deadline.path, () => readFileSync(fd)));
   } finally {
     closeSync(fd);
   }

@@ -1,7 +1,7 @@
 // A host of the Go plugin: its bolt file lies where the store belongs. The first call moves in.
 
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
 import { expected, FIXTURES, fixture } from '../bolt/support.ts';
@@ -130,7 +130,8 @@ test('16 calls at once: one moves in, and no address is given twice', async () =
 test('an operator who goes back and comes again: the newest file counts', async () => {
   const host = goHost('agent-v4');
   await host.take(networkOf('agent-v4', { id: 'new' }));
-  writeFileSync(host.store, fixture('dual')); // what the Go plugin would have made of it
+  writeFileSync(`${host.store}.back`, fixture('dual')); // what the Go plugin would have made of it
+  renameSync(`${host.store}.back`, host.store);
   assert.equal(await host.take(networkOf('dual', { id: 'new' })), ['10.0.0.201/24', '2001:db8::8/64']);
   assert.ok(readFileSync(host.kept).equals(fixture('dual')));
   await host.holds(allOf('dual'), allOf('agent-v4'));
