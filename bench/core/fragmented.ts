@@ -23,7 +23,7 @@ export const fragmented: Question = {
   asks: 'Every second address of 4 M in use: what does that take, and how long does an acquire?',
   async run({ quick, progress }) {
     const { contestants, notes } = await gather([addressPool, coreWasm, coreJs, roaring, roaringWasm, bigIntSet]);
-    const acquires = quick ? 20_000 : 100_000;
+    const acquires = quick ? 40_000 : 100_000;
     const kept = contestants.map(contestant => ({ contestant, ...measured(() => everySecond(contestant)) }));
     const takers = kept.map(({ contestant: { name }, allocator }) => {
       const loop = ownFunction(acquireLoop);
@@ -31,7 +31,7 @@ export const fragmented: Question = {
         name,
         round() {
           // Goes on where the last round ended: the free ones of one stretch after another are taken.
-          consume(loop(allocator, acquires / 10));
+          consume(loop(allocator, acquires / 2));
           return { acquire: nanosecondsEach(acquires, () => consume(loop(allocator, acquires))) };
         },
       };
@@ -49,7 +49,7 @@ export const fragmented: Question = {
         { says: 'memory of the pool per address', value: (own.bytes * 8) / SIZE, atMost: 2.5, unit: 'bits' },
         { says: 'acquire', value: median(ns(addressPool.name)), atMost: 100, unit: 'ns' },
       ],
-      notes: [`${acquires.toLocaleString('en')} acquires in each round, after a tenth of that as warm-up`, ...notes],
+      notes: [`${acquires.toLocaleString('en')} acquires in each round, after half of that as warm-up`, ...notes],
     };
   },
 };

@@ -48,7 +48,7 @@ export const sequential: Question = {
       series: takers.map(({ name }) => series({ contestant: name, measure: ACQUIRE, unit: 'ns' }, ns(name))),
       expectations: expectations(name => median(ns(name)), results.has(ROARING_ADD)),
       notes: [
-        `${many.toLocaleString('en')} addresses in each round, after a tenth of that as warm-up, out of an empty allocator; ` +
+        `${many.toLocaleString('en')} addresses in each round, after a quarter of that as warm-up, out of an empty allocator; ` +
           `${few.toLocaleString('en')} with a Set of strings`,
         'a Set and roaring look at one address after another with a cursor; roaring holds 32-bit offsets',
         ...fast.notes,
@@ -65,7 +65,7 @@ function taker(contestant: Contestant, count: number): Taker {
     round() {
       const allocator = contestant.open(SLASH_48);
       // V8 drops compiled code when it collects what the code was made for: each round has to get warm by itself.
-      consume(loop(allocator, count / 10));
+      consume(loop(allocator, count / 4));
       const ns = nanosecondsEach(count, () => consume(loop(allocator, count)));
       allocator.close?.();
       return { [ACQUIRE]: ns };
