@@ -1,5 +1,9 @@
 // All questions, in the order in which they are asked.
 
+import { churn, scatter } from './core/churn.ts';
+import { fragmented } from './core/fragmented.ts';
+import { growth } from './core/growth.ts';
+import { last } from './core/last.ts';
 import { sequential } from './core/sequential.ts';
 import { add } from './exec/add.ts';
 import { curve } from './exec/curve.ts';
@@ -10,4 +14,18 @@ import type { Question } from './harness/question.ts';
 import { storeAdd } from './store/add.ts';
 import { opening } from './store/opening.ts';
 
-export const QUESTIONS: readonly Question[] = [sequential, storeAdd, opening, add, throughput, daemon, curve, size];
+export const QUESTIONS: readonly Question[] = [
+  sequential,
+  growth,
+  churn,
+  scatter,
+  fragmented,
+  last,
+  storeAdd,
+  opening,
+  add,
+  throughput,
+  daemon,
+  curve,
+  size,
+];

@@ -25,7 +25,7 @@ export interface Listening {
 
 export const describe = (place: Place): string => ('fd' in place ? `descriptor ${place.fd}` : place.path);
 
-/** @throws CniError that names the place, if another daemon listens there, something else is there, or it is no place */
+/** @throws CniError that names the place: another daemon listens there, something else is there, or it is no place */
 export async function listen(server: Server, place: Place, locks: FileLocks): Promise<Listening> {
   try {
     return 'fd' in place ? await listenOn(server, place.fd) : await listenAt(server, place.path, locks);

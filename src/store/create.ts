@@ -21,9 +21,7 @@ import type { Transaction } from './transaction.ts';
 // struct MDB_txninfo, then 125 readers of a cache line each.
 const LMDB_LOCK_BYTES = 272 + 125 * 64; // 8272
 
-/**
- * Makes a store, empty but for what `fill` puts: it is put in place whole, so that no killed process leaves half a store.
- */
+/** Makes a store, empty but for what `fill` puts. It is put in place whole: no killed process leaves half a store. */
 export async function createStore(path: string, fill?: (transaction: Transaction) => void): Promise<void> {
   const begin = (transaction: Transaction) => {
     migrate(transaction);
@@ -60,6 +58,7 @@ export async function draftStore(
     } finally {
       await store.close();
     }
+    rmSync(`${draft}-lock`, { force: true }); // whoever is killed behind the move leaves nothing
     translated(path, () => place(draft));
   } finally {
     remove();

@@ -3,8 +3,9 @@
 //   key                                             value
 //   family, all octets of an address                lease
 //   family, fewer octets                            tree node, 32 bytes; sorts right before what it indexes
+//   'c', family, unit bits, network, prefix bits    pool: cursor and gateways; sorts behind the newest leases, whose
+//                                                   page every ADD writes anyway
 //   'o', first 16 bytes of SHA-256 of the owner     that owner's addresses
-//   'p', family, unit bits, network, prefix bits    pool: cursor and gateways
 //   'm', name                                       text about the store itself
 //
 // family is the byte 4 or 6. Every value ends in the CRC-32 of key and value: LMDB has no checksums, and a flipped bit
@@ -26,7 +27,7 @@ import { StoreError } from './error.ts';
 import type { Lease, LeaseKind } from './lease.ts';
 
 const OWNER_TAG = 'o'.charCodeAt(0);
-const POOL_TAG = 'p'.charCodeAt(0);
+const POOL_TAG = 'c'.charCodeAt(0);
 const META_TAG = 'm'.charCodeAt(0);
 
 /** Bytes of an owner's hash that are its key. */
@@ -113,7 +114,7 @@ export function parseKey(key: Uint8Array): RowKey | undefined {
   return undefined;
 }
 
-/** 'p', family, unit bits (of an address: no others are handed out), network, prefix bits. */
+/** 'c', family, unit bits (of an address: no others are handed out), network, prefix bits. */
 function parsePoolKey(key: Uint8Array): RowKey | undefined {
   const addressBytes = key[1] === 4 ? IPV4_BYTES : IPV6_BYTES;
   const isPool = (key[1] === 4 || key[1] === 6) && key.length === 4 + addressBytes && key[2] === 8 * addressBytes;
