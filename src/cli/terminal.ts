@@ -4,7 +4,7 @@ import type { Services } from '../cni/commands.ts';
 import type { FileLocks } from '../store/flock.ts';
 import type { StoreLocation } from '../store/transaction.ts';
 
-export const EXIT_FAILED = 1;
+const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
 
 type Stream = 'stdout' | 'stderr';

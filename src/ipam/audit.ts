@@ -8,7 +8,7 @@ import { isWithin, type KeyRange, only } from '../store/key-range.ts';
 import { describeHolder, type Lease, ownerKey } from '../store/lease.ts';
 import { checkSettings } from '../store/migrate.ts';
 import { leaseKey, nodeKey, nodePrefix, ownerRowKey, poolKey } from '../store/records.ts';
-import { type Claims, describeClaim, findClaims, hasBit } from './claims.ts';
+import { type Claims, describeClaim, findClaims, hasBit, isConfirmed } from './claims.ts';
 import { type Content, keyText } from './content.ts';
 import type { Sha256 } from './ledger.ts';
 import { Subnet } from './subnet.ts';
@@ -60,7 +60,8 @@ export function audit(content: Content, loss: Loss, sha256: Sha256): Audit {
     ...checkPools(content, isLost),
     ...checkNodes(content, claims, isLost),
   ];
-  return { findings, claims, explained: missed.size + claims.size };
+  const confirmed = [...claims.values()].filter(isConfirmed).length;
+  return { findings, claims, explained: missed.size + confirmed };
 }
 
 type IsLost = (key: Uint8Array) => boolean;

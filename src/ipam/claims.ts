@@ -16,6 +16,11 @@ export interface Claim {
   evidence: string;
 }
 
+const ROW_ALONE = 'a row that cannot be read is there';
+
+/** Whether other rows say so too. */
+export const isConfirmed = ({ evidence }: Claim): boolean => evidence !== ROW_ALONE;
+
 /** By the keys of the leases. */
 export type Claims = Map<string, Claim>;
 
@@ -31,15 +36,16 @@ export function findClaims(content: Content, unreadable: readonly Uint8Array[], 
   for (const { gateways, subnet } of content.pools.values()) {
     for (const gateway of gateways) claim(gateway, 'gateway', `it is a gateway of pool ${subnet}`);
   }
-  for (const key of unreadable) {
-    const row = parseKey(key);
-    if (row?.kind === 'lease') claim(row.address, 'container', 'its row is there');
-  }
   for (const { addresses } of content.owners.values()) {
     for (const address of addresses) claim(address, 'container', "its owner's row names it");
   }
   for (const node of content.nodes.values()) {
     for (const address of usedBelow(node)) claim(address, 'container', 'the tree calls it used');
+  }
+  // Last, as such a row alone may bear a wrong key: it is not known to be the one that is lost.
+  for (const key of unreadable) {
+    const row = parseKey(key);
+    if (row?.kind === 'lease') claim(row.address, 'container', ROW_ALONE);
   }
   return claims;
 }

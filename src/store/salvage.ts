@@ -43,15 +43,15 @@ export function leavesOf(entries: readonly Entry[], isDoubtful: (page: number) =
   });
 }
 
-/** Entries of all leaf pages before `end` that `isCandidate` lets pass. */
+/** Entries of the leaf pages that `isCandidate` lets pass, up to the last page or the end of the file. */
 export function scanLeaves(
   file: PageFile,
   pageBytes: number,
-  end: number,
+  lastPage: number,
   isCandidate: (page: number, transaction: number) => boolean,
 ): Entry[] {
   const entries: Entry[] = [];
-  for (let page = META_PAGES; page < end; page++) {
+  for (let page = META_PAGES; page <= lastPage && (page + 1) * pageBytes <= file.size; page++) {
     const content = decodePage(file.read(page * pageBytes, pageBytes));
     const { number, kind, transaction } = content;
     if (kind !== 'leaf' || number !== page || !isCandidate(page, transaction)) continue;

@@ -115,39 +115,36 @@ function metaProblem(meta: Meta, page: number): string | undefined {
 }
 
 function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
-  const { pageBytes, lastPage } = meta;
   const reached = new Set<number>();
   const freeWalk = new TreeWalk('free list', file, meta, compareNumbers, reached);
   freeWalk.walk(meta.freePages);
   const free = new Set<number>();
-  const freeProblems = [...freeWalk.problems, ...readFreeList(freeWalk.entries, lastPage, free)];
+  const freeProblems = [...freeWalk.problems, ...readFreeList(freeWalk.entries, meta.lastPage, free)];
   const walk = new TreeWalk('rows', file, meta, compareKeys, reached);
   walk.walk(meta.rows);
   const contested = [...free].filter(page => reached.has(page));
   const { problems: rowProblems, unreadable, lost: lostRows } = checkRows(walk.entries);
+  const lost = joined(isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...walk.lost, ...lostRows]);
 
-  const isAnythingLost = isDoubtful || contested.length > 0;
-  const lost = joined(isAnythingLost ? [ALL_KEYS] : [...walk.lost, ...lostRows]);
+  // Leaves that no tree leads to: those of a later transaction only if its header may be lost, else those in use.
   const isStale = (page: number) => freeProblems.length === 0 && free.has(page);
   const isCandidate = (page: number, transaction: number) =>
     !reached.has(page) && (transaction > meta.transaction ? isDoubtful : !isStale(page));
-  const filePages = Math.floor(file.size / pageBytes);
-  const end = lost.length === 0 ? 0 : isDoubtful ? filePages : Math.min(filePages, lastPage + 1);
-  const candidates = scanLeaves(file, pageBytes, end, isCandidate);
+  const lastPage = isDoubtful ? Number.POSITIVE_INFINITY : meta.lastPage;
+  const candidates = lost.length === 0 ? [] : scanLeaves(file, meta.pageBytes, lastPage, isCandidate);
   const leaves = withoutStale([...leavesOf(walk.entries, page => free.has(page)), ...leavesOf(candidates, () => true)]);
   const rows = mergeRows(leaves).filter(row => reached.has(row.page) || lost.some(range => isWithin(range, row.key)));
-  const contestedProblems = contested.map(page => ({
-    subject: `page ${page}`,
-    problem: 'is in use and on the free list: it would be overwritten',
-  }));
-  return {
-    problems: [...freeProblems, ...walk.problems, ...contestedProblems, ...rowProblems],
-    rows,
-    unreadable,
-    lost,
-    counted: meta.rows.entries,
-    salvaged: rows.filter(row => !reached.has(row.page)).length,
-  };
+  const salvaged = rows.filter(row => !reached.has(row.page)).length;
+
+  const problems = [...freeProblems, ...walk.problems, ...rowProblems];
+  for (const page of contested) {
+    problems.push({ subject: `page ${page}`, problem: 'is in use and on the free list: it would be overwritten' });
+  }
+  if (salvaged > 0) {
+    const problem = `${salvaged} of them are cut off, and were found in leaves beside the tree`;
+    problems.push({ subject: 'rows', problem });
+  }
+  return { problems, rows, unreadable, lost, counted: meta.rows.entries, salvaged };
 }
 
 /** Looks at the checksums of rows. Around a wrong one, which may be its key's, a row may be missing. */
@@ -168,8 +165,7 @@ function checkRows(entries: readonly Entry[]): Pick<Survey, 'problems' | 'unread
 }
 
 function surveyLeaves(file: PageFile): Survey {
-  const end = Math.floor(file.size / DEFAULT_PAGE_BYTES);
-  const entries = scanLeaves(file, DEFAULT_PAGE_BYTES, end, () => true);
+  const entries = scanLeaves(file, DEFAULT_PAGE_BYTES, Number.POSITIVE_INFINITY, () => true);
   const rows = mergeRows(withoutStale(leavesOf(entries, () => true)));
   if (rows.length === 0) {
     throw file.finding(`is no LMDB file that can be used, and has no row of a store in its ${file.size} bytes`);

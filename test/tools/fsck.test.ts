@@ -260,7 +260,7 @@ for (const [what, work, ...said] of [
       r.putRaw(keyOf('10.0.0.2'), value);
     },
     /lease of 10\.0\.0\.2: checksum mismatch/,
-    /address 10\.0\.0\.2: its lease is lost, and its row is there/,
+    /address 10\.0\.0\.2: its lease is lost, and its owner's row names it/,
   ],
   [
     "another row's value",
