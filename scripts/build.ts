@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildExecutable } from './executable.ts';
+import { buildConstants } from './constants.ts';
+import { buildExecutable, copyInPlace, nativePlatform } from './executable.ts';
 import { buildLauncher } from './launcher.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -19,22 +20,22 @@ const PRODUCTS = [
 
 if (process.argv.includes('--missing') && PRODUCTS.every(product => existsSync(join(root, product)))) process.exit(0);
 
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const constants = {
-  BUILD_VERSION: JSON.stringify(version),
-  BUILD_GIT_SHORT_HASH: JSON.stringify(git('rev-parse', '--short=8', 'HEAD')),
-  BUILD_DIRTY: JSON.stringify(git('status', '--porcelain', '--untracked-files=no') !== ''),
-};
+const constants = buildConstants(root);
 
 mkdirSync(join(root, 'build'), { recursive: true });
 run('node', 'node_modules/assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', 'release');
 run('node', 'node_modules/assemblyscript/bin/asc.js', '--config', 'asconfig.json', '--target', 'debug');
 embedCore();
+embedUnits();
 run('node', 'node_modules/typescript/bin/tsc', '-p', 'tsconfig.json');
 stampVersion();
 chmodSync(join(root, 'dist/bin/node.js'), 0o755);
-await buildExecutable(root, constants);
-const launcher = buildLauncher(root);
+const binDir = join(root, 'dist/bin');
+await buildExecutable(root, binDir, constants, nativePlatform(root));
+// Without a C compiler the executable stands in for the launcher: slower, and the same.
+const hasLauncher = buildLauncher(root, binDir, process.env.CC ?? 'cc');
+if (!hasLauncher) copyInPlace(join(binDir, 'ecs-ipamd'), join(binDir, 'ecs-ipam'));
+const launcher = hasLauncher ? 'launcher' : 'the executable: no C compiler';
 console.log(`built build/core.wasm, dist/, dist/bin/ecs-ipamd and dist/bin/ecs-ipam (${launcher})`);
 
 function run(command: string, ...args: string[]): void {
@@ -45,18 +46,23 @@ function run(command: string, ...args: string[]): void {
   }
 }
 
-/** Output of git; empty where the sources do not come from a repository. */
-function git(...args: string[]): string {
-  const { status, stdout } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
-  return status === 0 ? stdout.trim() : '';
-}
-
 /** The core as a module: what imports it needs no file system, no fetch and no bundler's help. */
 function embedCore(): void {
   const base64 = readFileSync(join(root, 'build/core.wasm')).toString('base64');
   writeFileSync(
     join(root, 'src/core/bytes.generated.ts'),
     `// Generated from build/core.wasm by scripts/build.ts.\nexport const CORE_BASE64 = '${base64}';\n`,
+  );
+}
+
+/** The systemd units as a module, for the executable to install. */
+function embedUnits(): void {
+  const names = ['ecs-ipam.socket', 'ecs-ipam.service'];
+  const units = names.map(name => [name, readFileSync(join(root, 'contrib/systemd', name), 'utf8')]);
+  writeFileSync(
+    join(root, 'src/cli/units.generated.ts'),
+    '// Generated from contrib/systemd by scripts/build.ts.\n' +
+      `export const UNITS: Record<string, string> = ${JSON.stringify(Object.fromEntries(units), undefined, 2)};\n`,
   );
 }
 

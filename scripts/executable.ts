@@ -12,6 +12,10 @@ import { join } from 'node:path';
 
 const ADDON = 'lmdb.node';
 
+/** Where the addon comes from. */
+export const addonPackage = (arch: string): string => `@lmdb/lmdb-linux-${arch}`;
+export const ADDON_FILE = 'node.napi.glibc.node';
+
 /** Modules that stand in for others in the executable. */
 const REPLACEMENTS: Record<string, string> = {
   'node-gyp-build-optional-packages': `
@@ -34,7 +38,7 @@ const REPLACEMENTS: Record<string, string> = {
 };
 
 interface BunBuild {
-  build(options: object): Promise<{ success: boolean; logs: unknown[] }>;
+  build(options: object): Promise<{ success: boolean; logs: unknown[]; metafile: { inputs: object } }>;
 }
 declare const Bun: BunBuild;
 
@@ -43,16 +47,36 @@ interface PluginBuilder {
   onLoad(filter: { filter: RegExp; namespace: string }, load: (args: { path: string }) => object): void;
 }
 
-/** Builds dist/bin/ecs-ipamd with the constants defined in it. */
-export async function buildExecutable(root: string, constants: Record<string, string>): Promise<void> {
-  const outDir = join(root, 'dist/bin');
+/** What an executable is built for, and of. */
+export interface Platform {
+  arch: 'x64' | 'arm64';
+  /** Bun for that platform, which becomes the executable; undefined: the one that runs this. */
+  bun?: string;
+  /** lmdb's addon for that platform. */
+  addon: string;
+}
+
+/** The machine that builds. */
+export function nativePlatform(root: string): Platform {
+  const arch = process.arch as Platform['arch'];
+  return { arch, addon: join(root, 'node_modules', addonPackage(arch), ADDON_FILE) };
+}
+
+/** Builds ecs-ipamd with the constants defined in it, and its addon; gives the names of the packages that are in it. */
+export async function buildExecutable(
+  root: string,
+  outDir: string,
+  constants: Record<string, string>,
+  { arch, bun, addon }: Platform,
+): Promise<string[]> {
   mkdirSync(outDir, { recursive: true });
-  const { success, logs } = await Bun.build({
+  const { success, logs, metafile } = await Bun.build({
     entrypoints: [join(root, 'src/bin/executable.ts')],
     target: 'bun',
     format: 'esm',
     bytecode: true,
     minify: true,
+    metafile: true,
     define: constants,
     compile: {
       outfile: join(outDir, 'ecs-ipamd.new'),
@@ -60,15 +84,22 @@ export async function buildExecutable(root: string, constants: Record<string, st
       autoloadDotenv: false,
       autoloadTsconfig: false,
       autoloadPackageJson: false,
+      ...(bun === undefined ? {} : { target: `bun-linux-${arch}`, executablePath: bun }),
     },
     plugins: [{ name: 'replacements', setup: (builder: PluginBuilder) => setUpReplacements(builder, root) }],
   });
   if (!success) throw new Error(`the executable does not build: ${logs.join('\n')}`);
-  // Renamed into place: whoever runs the old one goes on running it.
-  const addon = `@lmdb/lmdb-${process.platform}-${process.arch}/node.napi.glibc.node`;
-  copyFileSync(join(root, 'node_modules', addon), join(outDir, `${ADDON}.new`));
-  renameSync(join(outDir, `${ADDON}.new`), join(outDir, ADDON));
+  copyInPlace(addon, join(outDir, ADDON));
   renameSync(join(outDir, 'ecs-ipamd.new'), join(outDir, 'ecs-ipamd'));
+  const inputs = Object.keys(metafile.inputs);
+  const packages = inputs.map(path => /node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(path)?.[1]);
+  return [...new Set(packages.filter(name => name !== undefined))].sort();
+}
+
+/** Renamed into place: whoever runs the old one goes on running it. */
+export function copyInPlace(from: string, to: string): void {
+  copyFileSync(from, `${to}.new`);
+  renameSync(`${to}.new`, to);
 }
 
 function setUpReplacements(builder: PluginBuilder, root: string): void {

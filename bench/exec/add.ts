@@ -70,7 +70,7 @@ export const add: Question = {
 };
 
 /** An ADD that is measured, and a DEL that is not, so that the number of leases stays. */
-function caller(plugin: Plugin, spawner: Spawner): Contestant {
+export function caller(plugin: Plugin, spawner: Spawner): Contestant {
   let number = FIRST_OWNER;
   return {
     name: plugin.name,

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Job, Order, Report } from './spawner.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
+export const CORE = join(root, 'build/core.wasm');
 export const LAUNCHER = join(root, 'dist/bin/ecs-ipam');
 export const EXECUTABLE = join(root, 'dist/bin/ecs-ipamd');
 export const NODE_PROGRAM = join(root, 'dist/bin/node.js');

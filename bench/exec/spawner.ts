@@ -21,6 +21,8 @@ export interface Order {
 export interface Report {
   /** From before the spawn to after the wait, by job. */
   ms: number[];
+  /** Most memory that it had at a time, by job (getrusage(2), ru_maxrss). */
+  residentKiB: number[];
   /** From the first spawn to the last end. */
   totalMs: number;
   /** Exit statuses other than 0, by job. */
@@ -33,7 +35,7 @@ const { symbols: libc } = dlopen('libc.so.6', {
   posix_spawn_file_actions_init: { args: [pointer], returns: i32 },
   posix_spawn_file_actions_addopen: { args: [pointer, i32, pointer, i32, i32], returns: i32 },
   posix_spawn_file_actions_destroy: { args: [pointer], returns: i32 },
-  waitpid: { args: [i32, pointer, i32], returns: i32 },
+  wait4: { args: [i32, pointer, i32, pointer], returns: i32 },
 });
 
 const FILE_ACTIONS_BYTES = 256; // glibc's take 80
@@ -75,6 +77,9 @@ function must(what: string, errno: number): void {
 
 const pid = new Int32Array(1);
 const state = new Int32Array(1);
+const RUSAGE_BYTES = 144;
+const MAX_RESIDENT = 4; // the fifth of its 64-bit numbers, behind two times of two numbers each
+const usage = new BigInt64Array(RUSAGE_BYTES / 8);
 
 function spawn(job: Prepared): number {
   const actions = new Uint8Array(FILE_ACTIONS_BYTES);
@@ -94,15 +99,15 @@ function spawn(job: Prepared): number {
 
 /** Waits for any child. */
 function wait(): { child: number; status: number } {
-  const child = libc.waitpid(-1, ptr(state), 0);
-  if (child < 0) throw new Error('waitpid failed');
+  const child = libc.wait4(-1, ptr(state), 0, ptr(usage));
+  if (child < 0) throw new Error('wait4 failed');
   const signal = state[0]! & 0x7f;
   return { child, status: signal === 0 ? state[0]! >> 8 : 128 + signal };
 }
 
 function carryOut({ jobs, atOnce }: Order): Report {
   const prepared = jobs.map(prepare);
-  const report: Report = { ms: new Array(jobs.length).fill(0), totalMs: 0, failed: {} };
+  const report: Report = { ms: [], residentKiB: [], totalMs: 0, failed: {} };
   const running = new Map<number, { job: number; startMs: number }>();
   const beginMs = performance.now();
   for (let next = 0; next < jobs.length || running.size > 0; ) {
@@ -115,6 +120,7 @@ function carryOut({ jobs, atOnce }: Order): Report {
     const { job, startMs } = running.get(child)!;
     running.delete(child);
     report.ms[job] = performance.now() - startMs;
+    report.residentKiB[job] = Number(usage[MAX_RESIDENT]);
     if (status !== 0) report.failed[job] = status;
   }
   report.totalMs = performance.now() - beginMs;

@@ -1,7 +1,7 @@
 // Decides what this process is: the plugin, the command line, or somebody who needs help. Wiring only.
 
 import { readFileSync } from 'node:fs';
-import type { Host as CliHost } from '../cli/program.ts';
+import type { Serve } from '../cli/program.ts';
 import { type Answer, answer, type Services } from '../cni/commands.ts';
 import type { Env } from '../cni/environment.ts';
 import { openLog } from '../cni/log.ts';
@@ -9,8 +9,6 @@ import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { openStore, requireWritable } from '../store/guard.ts';
-import { deadlineOf } from '../store/lock.ts';
-import { withLockedFile } from '../store/locked-file.ts';
 import type { StoreLocation } from '../store/transaction.ts';
 import { readStdin, write } from './stdio.ts';
 
@@ -41,22 +39,18 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
     log,
     openStore: (location, access) => openStore(location, access, locks),
   };
-  const status = await run(args, env, services, {
-    write,
-    async serve(idleMs) {
-      const { serve } = await import('./serve.ts');
-      await serve(env, idleMs, host.locks, shared, host.notifySystemd ?? (() => {}));
-    },
-    withLockedFile: (path, timeoutMs, work) => withLockedFile(deadlineOf(path, timeoutMs), host.locks, work),
+  const status = await run(args, env, services, locks, async idleMs => {
+    const { serve } = await import('./serve.ts');
+    await serve(env, idleMs, host.locks, shared, host.notifySystemd ?? (() => {}));
   });
   for (const complaint of complaints) await write('stderr', `ecs-ipam: ${complaint}\n`);
   return status;
 }
 
-async function run(args: string[], env: Env, services: Services, cliHost: CliHost): Promise<number> {
+async function run(args: string[], env: Env, services: Services, locks: FileLocks, serve: Serve): Promise<number> {
   if (args.length > 0) {
     const { runCli } = await import('../cli/program.ts');
-    return runCli(args, env, cliHost, services);
+    return runCli(args, env, { write, readStdin, locks, serve }, services);
   }
   if (env.CNI_COMMAND) {
     return deliver(await answer(env, readStdin, services), services);

@@ -23,20 +23,20 @@ export async function serve(
     if (env.NOTIFY_SOCKET) notify(env.NOTIFY_SOCKET, message);
   };
   const daemon = new Daemon({
-    listen: isActivated ? { fd: LISTEN_FDS_START } : { path: env.IPAM_SOCKET || DEFAULT_SOCKET_PATH },
+    place: isActivated ? { fd: LISTEN_FDS_START } : { path: env.IPAM_SOCKET || DEFAULT_SOCKET_PATH },
     idleMs: isActivated ? idleMs : undefined,
     locks,
     services,
-    say: message => void write('stderr', `ecs-ipamd: ${message}\n`),
+    // Whether anybody reads it is not the daemon's affair.
+    say: message => void write('stderr', `ecs-ipamd: ${message}\n`).catch(() => {}),
+    onStopping: () => notifySystemd('STOPPING=1'),
   });
   await daemon.start();
   notifySystemd('READY=1');
-  const watchdogMs = Number(env.WATCHDOG_USEC ?? 0) / 1000;
+  const isWatched = (env.WATCHDOG_PID || String(process.pid)) === String(process.pid);
+  const watchdogMs = isWatched ? Number(env.WATCHDOG_USEC ?? 0) / 1000 : 0;
   const watchdog = watchdogMs > 0 ? setInterval(() => notifySystemd('WATCHDOG=1'), watchdogMs / 2) : undefined;
-  const stop = () => {
-    notifySystemd('STOPPING=1');
-    daemon.stop();
-  };
+  const stop = () => daemon.stop();
   process.on('SIGTERM', stop).on('SIGINT', stop);
   await daemon.stopped;
   clearInterval(watchdog);

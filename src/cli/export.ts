@@ -4,12 +4,12 @@ import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeFile
 import { dirname } from 'node:path';
 import { type GoLease, isGoGateway, writeGoStore } from '../bolt/plugin.ts';
 import type { Services } from '../cni/commands.ts';
-import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
 import { type Pool, type Shipment, shipmentOf } from '../ipam/import.ts';
 import { ReadLedger } from '../ipam/ledger.ts';
 import { familyOf } from '../net/address.ts';
 import type { Lease } from '../store/lease.ts';
+import type { StoreLocation } from '../store/transaction.ts';
 import { writeDump } from './dump.ts';
 import type { Report } from './import.ts';
 
@@ -18,8 +18,11 @@ export interface ExportOptions {
   output?: string;
 }
 
-export async function exportTo({ format, output }: ExportOptions, env: Env, services: Services): Promise<Report> {
-  const location = parseStoreLocation(env);
+export async function exportTo(
+  { format, output }: ExportOptions,
+  location: StoreLocation,
+  services: Services,
+): Promise<Report> {
   const store = await services.openStore(location, 'read');
   if (store === undefined) throw new CniError(ErrorCode.io, `store ${location.path}: does not exist`);
   let shipment: Shipment;

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { BoltError, hasMagic } from '../bolt/format.ts';
 import { readGoStore } from '../bolt/plugin.ts';
 import type { Services } from '../cni/commands.ts';
-import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
 import { movingIn } from '../cni/move-in.ts';
 import {
@@ -20,10 +19,13 @@ import {
 import { Ledger, ReadLedger } from '../ipam/ledger.ts';
 import type { Subnet } from '../ipam/subnet.ts';
 import { formatAddress } from '../net/address.ts';
+import { deadlineOf } from '../store/lock.ts';
+import { withLockedFile } from '../store/locked-file.ts';
 import { NOTHING, type StoreLocation } from '../store/transaction.ts';
 import { readDump } from './dump.ts';
 import { type HostLocal, hasLock, LOCK_NAME, networkFolders, readNetwork } from './host-local.ts';
 import { describeLease, formatLeases } from './list.ts';
+import type { CommandContext } from './terminal.ts';
 
 export interface ImportOptions {
   dryRun?: boolean;
@@ -31,7 +33,7 @@ export interface ImportOptions {
 }
 
 /** Runs `work` on a file's content under its lock (flock(2)), which programs that use it take too. */
-export type WithLockedFile = <T>(path: string, timeoutMs: number, work: (content: Uint8Array) => T) => Promise<T>;
+type WithLockedFile = <T>(path: string, work: (content: Uint8Array) => T) => Promise<T>;
 
 export interface Report {
   out: string;
@@ -50,14 +52,14 @@ const META_OFFSETS = [0, ...Array.from({ length: 7 }, (_, i) => 1024 << i)];
 export async function importFrom(
   path: string,
   options: ImportOptions,
-  env: Env,
-  services: Services,
-  withLockedFile: WithLockedFile,
+  { services, locks, ...context }: Pick<CommandContext, 'location' | 'services' | 'locks'>,
 ): Promise<Report> {
-  const location = parseStoreLocation(env);
+  const location = context.location();
   const isInPlace = isStoreItself(path, location);
   if (isInPlace && !options.dryRun) return moveIn(location, options, services);
-  const { shipment, notes } = await readSource(path, options.subnet, location.timeoutMs, withLockedFile);
+  const { shipment, notes } = await readSource(path, options.subnet, (file, work) =>
+    withLockedFile(deadlineOf(file, location.timeoutMs), locks, work),
+  );
   if (options.dryRun) return { out: await rehearse(shipment, isInPlace, location, services), notes };
   const store = (await services.openStore(location, 'create'))!;
   try {
@@ -127,12 +129,7 @@ async function rehearse(
   return lines.join('\n');
 }
 
-async function readSource(
-  path: string,
-  subnets: readonly Subnet[],
-  timeoutMs: number,
-  withLockedFile: WithLockedFile,
-): Promise<Source> {
+async function readSource(path: string, subnets: readonly Subnet[], withLock: WithLockedFile): Promise<Source> {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined) throw new CniError(ErrorCode.io, `${path}: there is no such file`);
   const now = Date.now();
@@ -142,12 +139,12 @@ async function readSource(
     const parts: HostLocal[] = [];
     for (const folder of folders) {
       const read = () => readNetwork(folder, now);
-      parts.push(hasLock(folder) ? await withLockedFile(join(folder, LOCK_NAME), timeoutMs, read) : read());
+      parts.push(hasLock(folder) ? await withLock(join(folder, LOCK_NAME), read) : read());
     }
     const [leases, cursors] = [parts.flatMap(part => part.leases), parts.flatMap(part => part.cursors)];
     return { shipment: place({ leases, cursors }, subnets), notes: parts.flatMap(part => part.notes) };
   }
-  return withLockedFile(path, timeoutMs, bytes => ({ shipment: readFile(path, bytes, subnets, now), notes: [] }));
+  return withLock(path, bytes => ({ shipment: readFile(path, bytes, subnets, now), notes: [] }));
 }
 
 function readFile(path: string, bytes: Uint8Array, subnets: readonly Subnet[], timeMs: number): Shipment {

@@ -1,16 +1,19 @@
 // The command line for operators.
 
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Services } from '../cni/commands.ts';
 import { parseDurationMs } from '../cni/duration.ts';
-import type { Env } from '../cni/environment.ts';
+import { type Env, parseStoreLocation } from '../cni/environment.ts';
 import { toCniError } from '../cni/error.ts';
-import { Subnet } from '../ipam/subnet.ts';
-import { parsePrefix } from '../net/prefix.ts';
-import { type ExportOptions, exportTo } from './export.ts';
-import { type ImportOptions, importFrom, type Report, type WithLockedFile } from './import.ts';
+import type { FileLocks } from '../store/flock.ts';
+import { addBackupCommands } from './backup.ts';
+import { addFreeingCommands } from './free.ts';
+import { addFsckCommand } from './fsck.ts';
+import { type InstallOptions, install, uninstall } from './install.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
+import { addMovingCommands } from './moving.ts';
+import { type CommandContext, EXIT_USAGE, Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
 /** Runs the daemon until it is told to stop, or nobody has called it for so long. */
@@ -19,51 +22,34 @@ export type Serve = (idleMs: number | undefined) => Promise<void>;
 /** What the command line needs of the process that it runs in. */
 export interface Host {
   write(stream: 'stdout' | 'stderr', text: string): Promise<void>;
+  readStdin(): Promise<Uint8Array>;
+  locks: FileLocks;
   serve: Serve;
-  withLockedFile: WithLockedFile;
 }
 
 /** Features that the ECS agent asks for. */
 const CAPABILITIES = { capabilities: ['awsvpc-network-mode'] };
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-
 /** Runs the command line; returns the exit status: 0 done, 1 failed, 2 not understood. */
 export async function runCli(args: string[], env: Env, host: Host, services: Services): Promise<number> {
-  // Commander prints as it goes and does not wait; its output is written whole before the process ends.
-  let out = '';
-  let err = '';
-  const print = (text: string) => {
-    out += `${text}\n`;
-  };
-  const warn = (text: string) => {
-    err += `ecs-ipam: ${text}\n`;
-  };
-  let status = 0;
+  const terminal = new Terminal(host.write);
   try {
     const root = new Command('ecs-ipam').exitOverride().configureOutput({
-      writeOut: text => {
-        out += text;
-      },
-      writeErr: text => {
-        err += text;
-      },
+      writeOut: text => terminal.write('stdout', text),
+      writeErr: text => terminal.write('stderr', text),
     });
-    await describeProgram(root, env, host, services, { print, warn }).parseAsync(args, { from: 'user' });
+    await describeProgram(root, env, host, services, terminal).parseAsync(args, { from: 'user' });
   } catch (error) {
     if (error instanceof CommanderError) {
-      status = error.exitCode === 0 ? 0 : EXIT_USAGE;
+      terminal.status = error.exitCode === 0 ? 0 : EXIT_USAGE;
     } else {
       const cniError = toCniError(error);
       services.log.error(`${args[0]}: code ${cniError.code}: ${cniError.message}`);
-      warn(`${cniError.message} (code ${cniError.code})`);
-      status = EXIT_FAILED;
+      terminal.fail(`${cniError.message} (code ${cniError.code})`);
     }
   }
-  if (out !== '') await host.write('stdout', out);
-  if (err !== '') await host.write('stderr', err);
-  return status;
+  await terminal.flush();
+  return terminal.status;
 }
 
 function parseDuration(text: string): number {
@@ -72,23 +58,9 @@ function parseDuration(text: string): number {
   return ms;
 }
 
-/** One more of a list of subnets. */
-function addSubnet(text: string, before: Subnet[]): Subnet[] {
-  try {
-    return [...before, new Subnet(parsePrefix(text))];
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-}
-
 /** Subcommands inherit the root's settings of output and exit when they are made. */
-function describeProgram(
-  root: Command,
-  env: Env,
-  host: Host,
-  services: Services,
-  { print, warn }: { print(text: string): void; warn(text: string): void },
-): Command {
+function describeProgram(root: Command, env: Env, host: Host, services: Services, terminal: Terminal): Command {
+  const print = (text: string) => terminal.print(text);
   root
     .description('IP address management for containers: a CNI plugin, and this command line for its operators.')
     .option('--db <path>', 'the store (default: IPAM_DB_PATH, or /data/ecs-ipam.mdb)')
@@ -105,6 +77,13 @@ function describeProgram(
   const effectiveEnv = (): Env => {
     const { db } = root.opts<{ db?: string }>();
     return db === undefined ? env : { ...env, IPAM_DB_PATH: db };
+  };
+  const context: CommandContext = {
+    location: () => parseStoreLocation(effectiveEnv()),
+    terminal,
+    readStdin: host.readStdin,
+    services,
+    locks: host.locks,
   };
 
   for (const [name, verb, description] of [
@@ -136,40 +115,10 @@ function describeProgram(
       print(options.json ? JSON.stringify(leases, undefined, 2) : formatLeases(leases));
     });
 
-  const report = ({ out, notes }: Report) => {
-    notes.forEach(warn);
-    print(out);
-  };
-  root
-    .command('import')
-    .description('Take over leases: all of them, or none if one is in conflict with what is in the store.')
-    .argument('<file>', "the Go plugin's bolt file, an export, or a directory of host-local (/var/lib/cni/networks)")
-    .option('--dry-run', 'show what would be done')
-    .option(
-      '--subnet <cidr>',
-      'a subnet that the leases are of, where the file does not say; any number',
-      addSubnet,
-      [],
-    )
-    .addHelpText('after', '\nExample:\n  $ ecs-ipam import /data/eni-ipam.db --subnet 169.254.172.0/22 --dry-run')
-    .action(async (file: string, options: ImportOptions) =>
-      report(await importFrom(file, options, effectiveEnv(), services, host.withLockedFile)),
-    );
-
-  root
-    .command('export')
-    .description(
-      'Write out all leases: as JSON, which import reads, or as a bolt file, which the Go plugin goes on with.',
-    )
-    .addOption(new Option('--format <format>', 'what to write').choices(['json', 'bolt']).default('json'))
-    .option('--output <file>', 'a file that does not exist yet (default: stdout, for JSON)')
-    .addHelpText('after', '\nExample:\n  $ ecs-ipam export --format bolt --output /data/eni-ipam.db')
-    .action(async (options: ExportOptions, command: Command) => {
-      if (options.format === 'bolt' && options.output === undefined) {
-        command.error('error: a bolt file is not text: name one with --output');
-      }
-      report(await exportTo(options, effectiveEnv(), services));
-    });
+  addFreeingCommands(root, context);
+  addFsckCommand(root, context);
+  addBackupCommands(root, context);
+  addMovingCommands(root, context);
 
   root
     .command('serve')
@@ -180,6 +129,25 @@ function describeProgram(
       '\nIPAM_SOCKET names the socket (default: /run/ecs-ipam/ecs-ipam.sock).\n\nExample:\n  $ ecs-ipamd serve',
     )
     .action((options: { idle?: number }) => host.serve(options.idle));
+
+  for (const [name, description, act] of [
+    [
+      'install',
+      'Put the plugin, the executable and its addon where runtimes look, and the units where systemd does',
+      install,
+    ],
+    ['uninstall', 'Remove what install has put there; stores are left', uninstall],
+  ] as const) {
+    root
+      .command(name)
+      .description(`${description}.`)
+      .option('--cni-dir <path>', 'where runtimes look for plugins', '/opt/cni/bin')
+      .option('--systemd-dir <path>', 'where systemd looks for units', '/etc/systemd/system')
+      .option('--no-systemd', 'leave the units out')
+      .option('--dry-run', 'only say what would be done')
+      .addHelpText('after', `\nExample:\n  $ ecs-ipamd ${name} --cni-dir /opt/cni/bin --dry-run`)
+      .action((options: InstallOptions) => act(options, print));
+  }
   // Not before the subcommands, which would inherit it: what is no subcommand is for the root's action to name.
   return root.allowExcessArguments();
 }

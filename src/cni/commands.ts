@@ -1,6 +1,6 @@
 // The six commands of a CNI plugin: from environment and stdin to what goes to stdout.
 
-import { acquire, check, checkReady, release, type Surroundings, takeBack } from '../ipam/allocator.ts';
+import { acquire, check, checkReady, freeUnchanged, release, type Surroundings } from '../ipam/allocator.ts';
 import { collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
@@ -143,7 +143,9 @@ async function add({ config, holder, location }: Request, services: Services): P
     takeBack: async () => {
       const store = await services.openStore(location, 'write');
       if (store === undefined) return;
-      await closing(store, () => store.write(transaction => takeBack(new Ledger(transaction, sha256), leases, warn)));
+      await closing(store, () =>
+        store.write(transaction => freeUnchanged(new Ledger(transaction, sha256), leases, warn)),
+      );
       log.warn(`ADD: ${describeAddresses(leases)} taken back, as the result could not be delivered`);
     },
   };

@@ -38,10 +38,6 @@ export class Batch {
     });
   }
 
-  get isIdle(): boolean {
-    return !this.#isRunning;
-  }
-
   /** Commits until nothing is left to do. Never throws: every failure ends the jobs that it concerns. */
   async #run(): Promise<void> {
     this.#isRunning = true;
@@ -57,21 +53,21 @@ export class Batch {
   }
 
   async #commitNext(): Promise<void> {
-    const { deadline } = this.#jobs.reduce((a, b) => (a.deadline.atMs <= b.deadline.atMs ? a : b));
     let lock: number;
     try {
-      lock = await takeLock(deadline, true, this.#locks);
+      lock = await takeLock(commonDeadline(this.#jobs), true, this.#locks);
     } catch (error) {
       const isLate = error instanceof StoreError && error.failure === 'locked';
+      const nowMs = performance.now();
       this.#endAll(
-        this.#take(job => !isLate || job.deadline.atMs <= deadline.atMs),
+        this.#take(job => !isLate || job.deadline.atMs <= nowMs),
         error,
       );
       return;
     }
     const jobs = this.#jobs.splice(0, MOST_JOBS);
     try {
-      await this.#commit(jobs, deadline);
+      await this.#commit(jobs);
     } catch (error) {
       this.#endAll(jobs, error);
     } finally {
@@ -79,7 +75,8 @@ export class Batch {
     }
   }
 
-  async #commit(jobs: Job[], deadline: Deadline): Promise<void> {
+  async #commit(jobs: Job[]): Promise<void> {
+    const deadline = earliestDeadline(jobs);
     const creates = jobs.some(job => job.creates);
     const endings = await this.#store.commit(
       jobs.map(job => job.work),
@@ -100,3 +97,19 @@ export class Batch {
     for (const job of jobs) job.end({ error });
   }
 }
+
+const earliestDeadline = (jobs: readonly Job[]): Deadline =>
+  jobs.reduce((a, b) => (a.deadline.atMs <= b.deadline.atMs ? a : b)).deadline;
+
+/** The earliest deadline whenever it is looked at: a job that joins while the others wait may have less time. */
+const commonDeadline = (jobs: readonly Job[]): Deadline => ({
+  get path() {
+    return earliestDeadline(jobs).path;
+  },
+  get timeoutMs() {
+    return earliestDeadline(jobs).timeoutMs;
+  },
+  get atMs() {
+    return earliestDeadline(jobs).atMs;
+  },
+});

@@ -11,8 +11,10 @@ export class Caller {
   #chunks: Uint8Array[] = [];
   #receivedBytes = 0;
   #answers = 0;
+  /** Whose turn it is: the caller's, to send a request or to confirm an answer, or the daemon's, to give that answer. */
+  #turn: 'request' | 'answer' | 'confirmation' = 'request';
   #isGone = false;
-  /** What the daemon waits for from this caller; undefined while it is the caller that waits. */
+  /** What the daemon waits for from this caller. */
   #awaited: { bytes: number; sinceMs: number; settle: () => void } | undefined;
 
   constructor(socket: Socket) {
@@ -28,7 +30,7 @@ export class Caller {
 
   /** Whether it has had its answer and asks for nothing more at the moment. */
   get isBetweenRequests(): boolean {
-    return this.#answers > 0 && this.#awaited !== undefined && this.#receivedBytes === 0;
+    return this.#answers > 0 && this.#turn === 'request' && this.#receivedBytes === 0;
   }
 
   /**
@@ -45,7 +47,9 @@ export class Caller {
         throw new FrameError(`was not whole after ${WAIT_MS} ms`);
       }
       wanted = requestBytes(this.#joined());
-      if (this.#receivedBytes >= wanted) return decodeRequest(this.#consume(wanted));
+      if (this.#receivedBytes < wanted) continue;
+      this.#turn = 'answer';
+      return decodeRequest(this.#consume(wanted));
     }
   }
 
@@ -56,11 +60,17 @@ export class Caller {
    */
   async deliver(answer: Uint8Array): Promise<boolean> {
     if (this.#isGone) return false;
+    this.#turn = 'confirmation';
     this.#socket.write(answer);
     this.#answers++;
     await this.#await(CONFIRMATION_BYTES, performance.now());
-    if (this.#receivedBytes < CONFIRMATION_BYTES) return !this.#isGone;
+    if (this.#receivedBytes < CONFIRMATION_BYTES) {
+      const standsStill = !this.#isGone;
+      this.close();
+      return standsStill;
+    }
     this.#consume(CONFIRMATION_BYTES);
+    this.#turn = 'request';
     return true;
   }
 
@@ -86,13 +96,13 @@ export class Caller {
   }
 
   #take(chunk: Uint8Array): void {
-    if (this.#awaited === undefined) {
-      this.#socket.destroy(); // it speaks before it is answered
+    if (this.#turn === 'answer') {
+      this.#socket.destroy(); // a byte of it would confirm what is not yet said
       return;
     }
     this.#chunks.push(chunk);
     this.#receivedBytes += chunk.length;
-    if (this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
+    if (this.#awaited !== undefined && this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
   }
 
   /** What has been received and not been consumed. */

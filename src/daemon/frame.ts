@@ -67,6 +67,7 @@ export function decodeRequest(bytes: Uint8Array): RequestFrame {
     offset = end;
     const equals = entry.indexOf('=');
     if (equals < 1) throw new FrameError('has a variable without a name');
+    if (entry.includes('\0')) throw new FrameError('has a variable that no environment can hold');
     env[entry.slice(0, equals)] = entry.slice(equals + 1);
   }
   return { env, stdin: bytes.subarray(offset) };

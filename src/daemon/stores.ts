@@ -12,6 +12,8 @@ interface Entry {
   path: string;
   resident: ResidentStore;
   batch: Batch;
+  /** Calls that have opened it and not closed it yet. */
+  users: number;
   lastUsedMs: number;
 }
 
@@ -36,15 +38,23 @@ export class Stores {
   async open(location: StoreLocation, access: Access): Promise<Store | undefined> {
     const entry = this.#openAt(location.path) ?? (await this.#find(location, access));
     if (entry === undefined) return undefined;
-    const { path, resident, batch } = entry;
-    entry.lastUsedMs = performance.now();
-    const deadline = deadlineOf(path, location.timeoutMs);
-    if (access === 'read' && !(await resident.prepare(deadline))) return undefined;
-    return {
-      read: work => resident.read(work),
-      write: work => batch.write(work, access === 'create', deadline),
-      close: async () => {},
+    const deadline = deadlineOf(entry.path, location.timeoutMs);
+    entry.users++;
+    const store: Store = {
+      read: work => entry.resident.read(work),
+      write: work => entry.batch.write(work, access === 'create', deadline),
+      close: async () => {
+        entry.users--;
+        entry.lastUsedMs = performance.now();
+      },
     };
+    let isThere = false;
+    try {
+      isThere = access !== 'read' || (await entry.resident.prepare(deadline));
+      return isThere ? store : undefined;
+    } finally {
+      if (!isThere) await store.close();
+    }
   }
 
   /** The store that was found at a path before, if it is open and still what the path leads to. */
@@ -63,22 +73,25 @@ export class Stores {
     let entry = this.#entries.get(path);
     if (entry === undefined) {
       const resident = new ResidentStore(path, this.#locks);
-      entry = { path, resident, batch: new Batch(resident, this.#locks), lastUsedMs: 0 };
+      entry = { path, resident, batch: new Batch(resident, this.#locks), users: 0, lastUsedMs: 0 };
       this.#entries.set(path, entry);
     }
     this.#byGivenPath.set(location.path, entry);
     return entry;
   }
 
-  /** Closes what has not been used for a while, or everything. */
+  /** Closes what has not been used for a while, or everything; but nothing that is in use. */
   async close(all: boolean): Promise<void> {
-    for (const [path, { resident, batch, lastUsedMs }] of this.#entries) {
-      if (!batch.isIdle || (!all && performance.now() - lastUsedMs < IDLE_MS)) continue;
-      this.#entries.delete(path);
-      for (const [givenPath, { path: known }] of this.#byGivenPath) {
-        if (known === path) this.#byGivenPath.delete(givenPath);
-      }
-      await resident.close(deadlineOf(path, CLOSE_TIMEOUT_MS));
+    for (const entry of this.#entries.values()) {
+      const isInUse = () => entry.users > 0;
+      if (isInUse() || (!all && performance.now() - entry.lastUsedMs < IDLE_MS)) continue;
+      await entry.resident.close(deadlineOf(entry.path, CLOSE_TIMEOUT_MS), isInUse);
+      if (!isInUse()) this.#forget(entry);
     }
+  }
+
+  #forget(entry: Entry): void {
+    this.#entries.delete(entry.path);
+    for (const [givenPath, known] of this.#byGivenPath) if (known === entry) this.#byGivenPath.delete(givenPath);
   }
 }

@@ -204,13 +204,14 @@ export function release(
   return freed;
 }
 
-/** Undoes an acquire whose answer never arrived, but for what has changed hands since. */
-export function takeBack(ledger: Ledger, given: readonly Lease[], warn: (message: string) => void): void {
-  const unchanged = given.filter(lease => {
+/** Frees those of the leases that have not changed hands since they were read. Returns what was freed. */
+export function freeUnchanged(ledger: Ledger, leases: readonly Lease[], warn: (message: string) => void): Lease[] {
+  const unchanged = leases.filter(lease => {
     const now = ledger.lease(lease.address);
     return now !== undefined && now.timeMs === lease.timeMs && ownerKey(now) === ownerKey(lease);
   });
   freeAll(ledger, unchanged, warn);
+  return unchanged;
 }
 
 /**
@@ -270,7 +271,7 @@ export function checkReady(
   }
 }
 
-function isFromEarlierBoot({ bootId }: Lease, surroundings: Surroundings): boolean {
+export function isFromEarlierBoot({ bootId }: Lease, surroundings: Pick<Surroundings, 'bootId'>): boolean {
   return bootId !== '' && surroundings.bootId !== '' && bootId !== surroundings.bootId;
 }
 

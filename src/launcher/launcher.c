@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,9 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -34,7 +37,7 @@
 
 enum { CODE_IO = 5, CODE_TRY_AGAIN = 11, CODE_DAMAGED_STORE = 105 };
 enum { HEAD_BYTES = 8, NUMBER_BYTES = 4, MOST_REQUEST_BYTES = 4 << 20, MOST_ANSWER_BYTES = 64 << 20 };
-enum { DEFAULT_LIMIT_MS = 5000, ANSWER_GRACE_MS = 2000, LOCK_PAUSE_MS = 4 };
+enum { DEFAULT_LIMIT_MS = 5000, ANSWER_GRACE_MS = 2000, LOCK_PAUSE_MS = 4, INTERRUPT_PAUSE_MS = 20, MOST_STATUS = 255 };
 
 extern char **environ;
 
@@ -108,7 +111,7 @@ static bool write_all(int fd, const char *bytes, size_t length)
 /* Ends with a CNI error object on stdout. */
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const char *format, ...)
 {
-	char message[1024], json[sizeof message * 6 + 128];
+	char message[PATH_MAX + 512], json[sizeof message * 6 + 128];
 	size_t length;
 	va_list arguments;
 	va_start(arguments, format);
@@ -125,6 +128,22 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const
 	if (!write_all(STDOUT_FILENO, json, length))
 		_exit(2);
 	exit(1);
+}
+
+/* Surroundings */
+
+/*
+ * What the caller may have left to us that would get in the way. A closed standard descriptor would become one of our
+ * own: what is opened in its place refuses as it would. With SIGCHLD ignored nobody learns how a child ended.
+ */
+static void tidy_surroundings(void)
+{
+	static const int modes[] = {O_WRONLY, O_RDONLY, O_WRONLY}; /* stdin cannot be read, stdout not be written */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) < 0)
+			fail(CODE_IO, "/dev/null: %s", strerror(errno));
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN); /* a reader that has gone is an error like others */
 }
 
 /* Buffers */
@@ -204,18 +223,21 @@ static void set_variable(const char *name, const char *value)
 		fail(CODE_IO, "out of memory for %s", name);
 }
 
-/* A relative path means the caller's directory, wherever the work is done. */
-static void make_absolute(const char *name)
+/* A relative path means the caller's directory, wherever the work is done. False if nobody can tell that directory. */
+static bool make_absolute(const char *name)
 {
 	char directory[PATH_MAX];
 	const char *path = value_of(name, NULL);
 	char *joined;
-	if (path == NULL || *path == '/' || getcwd(directory, sizeof directory) == NULL)
-		return;
+	if (path == NULL || *path == '/')
+		return true;
+	if (getcwd(directory, sizeof directory) == NULL)
+		return false;
 	if (asprintf(&joined, "%s/%s", directory, path) < 0)
 		fail(CODE_IO, "out of memory for %s", name);
 	set_variable(name, joined);
 	free(joined);
+	return true;
 }
 
 /* What would make the program's runtime do something else than the program. */
@@ -258,18 +280,24 @@ static const char *program_path(void)
 
 /* The daemon */
 
-/* A connected socket, or -1 if nobody listens. */
-static int connect_daemon(const char *path)
+/* A connected socket, or -1 if nobody listens. A daemon that stands still is waited for like an answer. */
+static int connect_daemon(const char *path, long long wait_ms)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
 	int fd;
 	if (strlen(path) >= sizeof address.sun_path)
-		fail(CODE_IO, "IPAM_SOCKET %s: longer than %zu bytes", path, sizeof address.sun_path - 1);
+		fail(CODE_IO, "IPAM_SOCKET %.200s: longer than %zu bytes", path, sizeof address.sun_path - 1);
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait); /* connect waits where too many wait already */
+	while (connect(fd, (struct sockaddr *)&address, sizeof address) != 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno == EAGAIN)
+			fail(CODE_TRY_AGAIN, "daemon %s: has taken no call for %lld ms", path, wait_ms);
 		close(fd);
 		return -1;
 	}
@@ -342,9 +370,8 @@ static bool send_request(int fd, const struct buffer *request, long long deadlin
 __attribute__((noreturn)) static void take_answer(int fd, long long deadline_ms)
 {
 	struct buffer answer = {0};
-	size_t wanted = HEAD_BYTES, out_length;
+	size_t wanted = HEAD_BYTES, status, out_length;
 	const char *out;
-	int status;
 	while (answer.length < wanted) {
 		char chunk[65536];
 		size_t left = wanted - answer.length;
@@ -365,20 +392,65 @@ __attribute__((noreturn)) static void take_answer(int fd, long long deadline_ms)
 	}
 	if (answer.length < HEAD_BYTES + 2 * NUMBER_BYTES)
 		lose_answer("it is too short");
-	status = (int)get_number(answer.bytes + HEAD_BYTES);
+	status = get_number(answer.bytes + HEAD_BYTES);
 	out_length = get_number(answer.bytes + HEAD_BYTES + NUMBER_BYTES);
 	out = answer.bytes + HEAD_BYTES + 2 * NUMBER_BYTES;
-	if (out_length > answer.length - HEAD_BYTES - 2 * NUMBER_BYTES)
+	if (out_length > answer.length - HEAD_BYTES - 2 * NUMBER_BYTES || status > MOST_STATUS)
 		lose_answer("its parts do not fit");
 	/* stderr is for people: nothing depends on it. */
 	(void)write_all(STDERR_FILENO, out + out_length, answer.length - HEAD_BYTES - 2 * NUMBER_BYTES - out_length);
-	if (!write_all(STDOUT_FILENO, out, out_length))
+	if (!write_all(STDOUT_FILENO, out, out_length)) {
+		dprintf(STDERR_FILENO, "ecs-ipam: the result cannot be written: %s\n", strerror(errno));
 		exit(1); /* not confirmed: the daemon takes it back */
+	}
 	(void)send(fd, "", 1, MSG_NOSIGNAL);
-	exit(status);
+	exit((int)status);
 }
 
 /* The child */
+
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* Interrupts what blocks once the time is over, again and again: the first signal may come just before it blocks. */
+static void interrupt_after(long long ms)
+{
+	struct itimerval timer = {.it_interval.tv_usec = INTERRUPT_PAUSE_MS * 1000};
+	struct sigaction action = {.sa_handler = do_nothing}; /* without SA_RESTART */
+	sigset_t alarm_only;
+	sigemptyset(&alarm_only);
+	sigaddset(&alarm_only, SIGALRM);
+	sigprocmask(SIG_UNBLOCK, &alarm_only, NULL);
+	sigaction(SIGALRM, &action, NULL);
+	timer.it_value.tv_sec = ms / 1000;
+	timer.it_value.tv_usec = ms % 1000 * 1000 + 1; /* zero would be never */
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+static void interrupt_no_more(void)
+{
+	static const struct itimerval never;
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
+/*
+ * Waits until nobody who came earlier is asking for the lock: launchers ask one at a time, in the order in which they
+ * came, and share the chances at it with daemons. Where the file system knows no such locks, all ask at once.
+ */
+static void await_turn(int fd, long long deadline_ms)
+{
+	struct flock turn = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	while (fcntl(fd, F_SETLKW, &turn) != 0 && errno == EINTR && now_ms() < deadline_ms)
+		;
+}
+
+static void end_turn(int fd)
+{
+	struct flock turn = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+	(void)fcntl(fd, F_SETLK, &turn);
+}
 
 /*
  * The store's lock, so that of many callers only one child at a time needs its memory: it inherits the lock. Where there
@@ -391,10 +463,13 @@ static void take_store_lock(long long limit_ms)
 	int fd;
 	if (asprintf(&path, "%s.flock", value_of("IPAM_DB_PATH", DEFAULT_STORE)) < 0)
 		fail(CODE_IO, "out of memory");
-	fd = open(path, O_RDONLY);
+	fd = open(path, O_RDWR);
 	free(path);
 	if (fd < 0)
 		return;
+	interrupt_after(limit_ms);
+	await_turn(fd, deadline_ms);
+	interrupt_no_more();
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 		if (now_ms() >= deadline_ms) {
@@ -404,11 +479,12 @@ static void take_store_lock(long long limit_ms)
 		}
 		nanosleep(&pause, NULL);
 	}
+	end_turn(fd);
 	snprintf(number, sizeof number, "%d", fd);
 	set_variable("ECS_IPAM_LOCK_FD", number);
 }
 
-/* Puts input that was read already back where the child reads it. */
+/* Puts input that was read back where the child reads it. */
 static void restore_stdin(const struct buffer *input)
 {
 	int fd = memfd_create("stdin", 0);
@@ -428,16 +504,17 @@ __attribute__((noreturn)) static void execute(char **arguments)
 }
 
 /* Runs the program as a child and ends as it does; a signal that ends it becomes a CNI error. */
-__attribute__((noreturn)) static void run_child(char **arguments, bool uses_store, long long limit_ms)
+__attribute__((noreturn)) static void run_child(char **arguments)
 {
 	int state;
-	pid_t child;
-	if (uses_store)
-		take_store_lock(limit_ms);
+	pid_t child, self = getpid();
 	child = fork();
 	if (child < 0)
 		fail(CODE_IO, "cannot start a process: %s", strerror(errno));
 	if (child == 0) {
+		/* Whoever kills the launcher means the call: nobody would learn what the child does after that. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != self)
+			_exit(1);
 		if (chdir("/") != 0)
 			fail(CODE_IO, "/: %s", strerror(errno));
 		execute(arguments);
@@ -458,22 +535,30 @@ int main(int argc, char **argv)
 	bool is_version = strcmp(command, "VERSION") == 0; /* waits for neither stdin nor store */
 	long long limit_ms, deadline_ms;
 	int fd;
+	tidy_surroundings();
 	unsetenv("ECS_IPAM_LOCK_FD");
 	if (argc > 1 || *command == '\0')
 		execute(argv);
-	make_absolute("IPAM_DB_PATH");
-	make_absolute("ECS_CNI_LOG_FILE");
+	if (!make_absolute("IPAM_DB_PATH"))
+		fail(CODE_IO, "IPAM_DB_PATH %s: is relative, and the current directory is unknown: %s",
+		     getenv("IPAM_DB_PATH"), strerror(errno));
+	if (!make_absolute("ECS_CNI_LOG_FILE"))
+		unsetenv("ECS_CNI_LOG_FILE");
 	limit_ms = duration_ms(getenv("IPAM_DB_CONNECTION_TIMEOUT"), DEFAULT_LIMIT_MS);
-	fd = connect_daemon(value_of("IPAM_SOCKET", DEFAULT_SOCKET));
-	if (fd < 0)
-		run_child(argv, !is_version, limit_ms);
+	/* All of it comes first: a caller that is slow with it keeps neither the store's lock nor a place at the daemon. */
 	if (!is_version)
 		read_stdin(&input);
-	make_request(&request, &input);
 	deadline_ms = now_ms() + limit_ms + ANSWER_GRACE_MS;
-	if (send_request(fd, &request, deadline_ms))
-		take_answer(fd, deadline_ms);
-	close(fd);
-	restore_stdin(&input);
-	run_child(argv, !is_version, limit_ms);
+	fd = connect_daemon(value_of("IPAM_SOCKET", DEFAULT_SOCKET), limit_ms + ANSWER_GRACE_MS);
+	if (fd >= 0) {
+		make_request(&request, &input);
+		if (send_request(fd, &request, deadline_ms))
+			take_answer(fd, deadline_ms);
+		close(fd);
+	}
+	if (!is_version) {
+		restore_stdin(&input);
+		take_store_lock(limit_ms);
+	}
+	run_child(argv);
 }

@@ -22,12 +22,28 @@ import type { Transaction } from './transaction.ts';
 const LMDB_LOCK_BYTES = 272 + 125 * 64; // 8272
 
 /**
- * Makes a store under another name and puts it in place whole: no killed process leaves half a store. The first pages
- * are ours, as lmdb-js crashes where the disk is too full for LMDB to write them.
- *
- * @param fill writes what the store begins with
+ * Makes a store, empty but for what `fill` puts: it is put in place whole, so that no killed process leaves half a store.
  */
 export async function createStore(path: string, fill?: (transaction: Transaction) => void): Promise<void> {
+  const begin = (transaction: Transaction) => {
+    migrate(transaction);
+    fill?.(transaction);
+  };
+  await draftStore(path, begin, draft => {
+    renameSync(draft, path);
+    sync(dirname(path));
+  });
+}
+
+/**
+ * Makes a store of the rows that `fill` puts, under another name beside `path`, and lets `place` move it. The first
+ * pages are ours, as lmdb-js crashes where the disk is too full for LMDB to write them.
+ */
+export async function draftStore(
+  path: string,
+  fill: (transaction: Transaction) => void,
+  place: (draft: string) => void,
+): Promise<void> {
   const draft = `${path}.new`;
   const remove = () => {
     for (const file of [draft, `${draft}-lock`]) rmSync(file, { force: true });
@@ -40,17 +56,11 @@ export async function createStore(path: string, fill?: (transaction: Transaction
     });
     const store = new LmdbStore(draft, false);
     try {
-      store.commit(transaction => {
-        migrate(transaction);
-        fill?.(transaction);
-      });
+      store.commit(fill);
     } finally {
       await store.close();
     }
-    translated(path, () => {
-      renameSync(draft, path);
-      syncDirectory(dirname(path));
-    });
+    translated(path, () => place(draft));
   } finally {
     remove();
   }
@@ -71,7 +81,8 @@ export function reserveLmdbLock(path: string): void {
   }
 }
 
-export function syncDirectory(path: string): void {
+/** Makes what was created, renamed or removed in a directory durable; or the content of a file. */
+export function sync(path: string): void {
   const fd = openSync(path, 'r');
   try {
     fsyncSync(fd);

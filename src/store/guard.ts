@@ -36,7 +36,7 @@ export async function openStore(location: StoreLocation, access: Access, locks: 
       return withClose(store, () => store.close().finally(() => releaseLock(lock, locks)));
     }
     releaseLock(lock, locks);
-    return store && withClose(store, () => closeReader(store, deadline, locks));
+    return store && withClose(store, () => closeUnderLock(deadline, locks, () => store.close()));
   } catch (error) {
     releaseLock(lock, locks);
     throw error;
@@ -125,7 +125,7 @@ export async function openLocked(deadline: Deadline, access: Access, locks: File
 }
 
 /** One file, one lock: symbolic links to a store lead to the lock beside the file itself. */
-function resolveLinks(path: string): string {
+export function resolveLinks(path: string): string {
   try {
     return realpathSync(path);
   } catch {
@@ -146,7 +146,8 @@ const withClose = (store: Store, close: () => Promise<void>): Store => ({
   close,
 });
 
-async function closeReader(store: Store, deadline: Deadline, locks: FileLocks): Promise<void> {
+/** Closes a store under its lock, or without it where that stays taken until the deadline. */
+export async function closeUnderLock(deadline: Deadline, locks: FileLocks, close: () => Promise<void>): Promise<void> {
   let lock: number | undefined;
   try {
     lock = await takeLock(deadline, true, locks);
@@ -154,6 +155,9 @@ async function closeReader(store: Store, deadline: Deadline, locks: FileLocks): 
     // Whoever stands still with the lock has the store open: this close is not the last one, and destroys nothing.
     if (!(error instanceof StoreError && error.failure === 'locked')) throw error;
   }
-  await store.close();
-  if (lock !== undefined) releaseLock(lock, locks);
+  try {
+    await close();
+  } finally {
+    if (lock !== undefined) releaseLock(lock, locks);
+  }
 }

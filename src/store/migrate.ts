@@ -1,6 +1,7 @@
 // The store's schema: one step for each version, run in the write transaction that finds an older one.
 
 import { StoreError } from './error.ts';
+import { type Finding, repairable } from './finding.ts';
 import { decodeMeta, encodeMeta, metaKey, seal } from './records.ts';
 import type { ReadTransaction, Transaction } from './transaction.ts';
 
@@ -15,7 +16,7 @@ const STORE_ID = 'store';
 const STEPS: readonly ((transaction: Transaction) => void)[] = [
   transaction => {
     putMeta(transaction, CREATED, new Date().toISOString());
-    putMeta(transaction, STORE_ID, crypto.randomUUID());
+    renewStoreId(transaction);
   },
 ];
 
@@ -44,12 +45,40 @@ export function checkSchema(transaction: ReadTransaction): number {
     }
     return 0;
   }
+  return parseSchema(text);
+}
+
+/** @throws StoreError 'damaged' for what is none of ours */
+function parseSchema(text: string): number {
   const version = Number(text);
   if (!Number.isInteger(version) || version < 1) throw new StoreError('damaged', `schema version ${text} is unknown`);
   if (version > SCHEMA_VERSION) {
     throw new StoreError('damaged', `schema version ${version} is newer than this program's ${SCHEMA_VERSION}`);
   }
   return version;
+}
+
+/**
+ * Checks the settings of a whole store.
+ *
+ * @throws StoreError 'damaged' for a newer schema, or one that is none
+ */
+export function checkSettings(settings: ReadonlyMap<string, string>, isLost: (key: Uint8Array) => boolean): Finding[] {
+  const schema = settings.get(SCHEMA);
+  if (schema !== undefined) parseSchema(schema);
+  return [SCHEMA, CREATED, STORE_ID]
+    .filter(name => !settings.has(name) && !isLost(metaKey(name)))
+    .map(name => repairable(`setting ${name}`, 'is not there'));
+}
+
+/** Takes over the settings of a store that is made anew, but for what tells stores apart. */
+export function keepSettings(transaction: Transaction, settings: ReadonlyMap<string, string>): void {
+  for (const [name, value] of settings) if (name !== SCHEMA && name !== STORE_ID) putMeta(transaction, name, value);
+}
+
+/** Makes a store another one than that which its rows are from. */
+export function renewStoreId(transaction: Transaction): void {
+  putMeta(transaction, STORE_ID, crypto.randomUUID());
 }
 
 function getMeta(transaction: ReadTransaction, name: string): string | undefined {

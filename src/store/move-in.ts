@@ -11,22 +11,11 @@
 // Whoever is killed before 3 leaves a bolt file as it was, and the next one begins anew; after it, the next one finds a
 // store, and where step 4 is missing makes up for it. Steps 2 to 5 hold bbolt's lock, all of them our store's.
 
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BoltError, META_PAGES } from '../bolt/format.ts';
 import { type GoStore, readGoStore } from '../bolt/plugin.ts';
-import { createStore, syncDirectory } from './create.ts';
+import { createStore, sync } from './create.ts';
 import { StoreError, translated } from './error.ts';
 import type { FileLocks } from './flock.ts';
 import { isBoltFile } from './inspect.ts';
@@ -106,14 +95,9 @@ const shut = (boltPath: string, storePath: string): void =>
 function replace(path: string, content: Uint8Array | string): void {
   const draft = `${path}.new`;
   writeFileSync(draft, content, { mode: 0o600 });
-  const fd = openSync(draft, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
+  sync(draft);
   renameSync(draft, path);
-  syncDirectory(dirname(path));
+  sync(dirname(path));
 }
 
 /** bbolt refuses a file without meta pages. One that still has a name somewhere is somebody's copy. */

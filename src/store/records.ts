@@ -11,8 +11,16 @@
 // must not become a wrong answer. Numbers are big-endian; a text is its length in bytes (u32) and its UTF-8.
 
 import { NODE_BYTES } from '../core/scratch.ts';
-import { addressBits, type Family, familyOf, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
-import { formatPrefix, type Prefix } from '../net/prefix.ts';
+import {
+  addressBits,
+  type Family,
+  familyOf,
+  formatAddress,
+  IPV4_BYTES,
+  IPV6_BYTES,
+  sameAddress,
+} from '../net/address.ts';
+import { firstAddress, formatPrefix, type Prefix } from '../net/prefix.ts';
 import { crc32 } from './crc32.ts';
 import { StoreError } from './error.ts';
 import type { Lease, LeaseKind } from './lease.ts';
@@ -83,17 +91,59 @@ export const poolsEnd = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, 
 
 export const metaKey = (name: string): Uint8Array => concat([META_TAG], encoder.encode(name));
 
-/** What a key stands for, in words. */
-function describeKey(key: Uint8Array): string {
-  if (isLeaseKey(key)) return `lease of ${formatAddress(addressOfLeaseKey(key))}`;
-  if (key[0] === 4 || key[0] === 6) {
-    const address = new Uint8Array(key[0] === 4 ? IPV4_BYTES : IPV6_BYTES);
-    address.set(key.subarray(1));
-    return `tree node ${formatPrefix({ address, bits: 8 * (key.length - 1) })}`;
+/** A key taken apart. */
+export type RowKey =
+  | { kind: 'lease'; address: Uint8Array }
+  | { kind: 'node'; family: Family; prefix: Uint8Array }
+  | { kind: 'owner' }
+  | { kind: 'pool'; subnet: Prefix }
+  | { kind: 'meta'; name: string };
+
+/** What a key stands for; undefined if it is none of ours. */
+export function parseKey(key: Uint8Array): RowKey | undefined {
+  const tag = key[0];
+  if (isLeaseKey(key)) return { kind: 'lease', address: addressOfLeaseKey(key) };
+  if (tag === 4 || tag === 6) {
+    const isNode = key.length < 1 + (tag === 4 ? IPV4_BYTES : IPV6_BYTES);
+    return isNode ? { kind: 'node', family: tag, prefix: key.slice(1) } : undefined;
   }
-  if (key[0] === META_TAG) return `setting ${decoder.decode(key.subarray(1))}`;
-  const kind = key[0] === OWNER_TAG ? 'owner' : key[0] === POOL_TAG ? 'pool' : 'unknown';
-  return `${kind} row ${Array.from(key, byte => byte.toString(16).padStart(2, '0')).join('')}`;
+  if (tag === OWNER_TAG && key.length === 1 + OWNER_HASH_BYTES) return { kind: 'owner' };
+  if (tag === POOL_TAG) return parsePoolKey(key);
+  if (tag === META_TAG) return { kind: 'meta', name: decoder.decode(key.subarray(1)) };
+  return undefined;
+}
+
+/** 'p', family, unit bits (of an address: no others are handed out), network, prefix bits. */
+function parsePoolKey(key: Uint8Array): RowKey | undefined {
+  const addressBytes = key[1] === 4 ? IPV4_BYTES : IPV6_BYTES;
+  const isPool = (key[1] === 4 || key[1] === 6) && key.length === 4 + addressBytes && key[2] === 8 * addressBytes;
+  if (!isPool || key[3 + addressBytes]! > 8 * addressBytes) return undefined;
+  const subnet = { address: key.slice(3, 3 + addressBytes), bits: key[3 + addressBytes]! };
+  return sameAddress(firstAddress(subnet), subnet.address) ? { kind: 'pool', subnet } : undefined;
+}
+
+/** What a key stands for, in words. */
+export function describeKey(key: Uint8Array): string {
+  const row = parseKey(key);
+  switch (row?.kind) {
+    case 'lease':
+      return `lease of ${formatAddress(row.address)}`;
+    case 'node':
+      return `tree node ${formatPrefix(nodePrefix(row.family, row.prefix))}`;
+    case 'pool':
+      return `pool ${formatPrefix(row.subnet)}`;
+    case 'meta':
+      return `setting ${row.name}`;
+    default:
+      return `${row === undefined ? 'unknown' : 'owner'} row ${Buffer.from(key).toString('hex')}`;
+  }
+}
+
+/** The addresses below a tree node. */
+export function nodePrefix(family: Family, prefix: Uint8Array): Prefix {
+  const address = new Uint8Array(family === 4 ? IPV4_BYTES : IPV6_BYTES);
+  address.set(prefix);
+  return { address, bits: 8 * prefix.length };
 }
 
 // Values
@@ -103,19 +153,23 @@ export function seal(key: Uint8Array, body: Uint8Array): Uint8Array {
   return concat(body, bigEndian(crc32(body, crc32(key)), CHECKSUM_BYTES));
 }
 
+/** Whether a value ends in its checksum. */
+export function isSealed(key: Uint8Array, sealed: Uint8Array): boolean {
+  let stored = 0;
+  for (let i = Math.max(0, sealed.length - CHECKSUM_BYTES); i < sealed.length; i++) stored = stored * 256 + sealed[i]!;
+  return sealed.length >= CHECKSUM_BYTES && stored === crc32(bodyOf(sealed), crc32(key));
+}
+
+const bodyOf = (sealed: Uint8Array): Uint8Array => sealed.slice(0, sealed.length - CHECKSUM_BYTES);
+
 /**
  * Checks and takes off the checksum.
  *
  * @throws StoreError 'damaged'
  */
 function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
-  const body = sealed.slice(0, Math.max(0, sealed.length - CHECKSUM_BYTES));
-  let stored = 0;
-  for (let i = body.length; i < sealed.length; i++) stored = stored * 256 + sealed[i]!;
-  if (sealed.length < CHECKSUM_BYTES || stored !== crc32(body, crc32(key))) {
-    throw new StoreError('damaged', `${describeKey(key)}: checksum mismatch`);
-  }
-  return body;
+  if (!isSealed(key, sealed)) throw new StoreError('damaged', `${describeKey(key)}: checksum mismatch`);
+  return bodyOf(sealed);
 }
 
 const encoder = new TextEncoder();

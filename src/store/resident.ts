@@ -3,7 +3,7 @@
 
 import { type Stats, statSync } from 'node:fs';
 import type { FileLocks } from './flock.ts';
-import { openLocked } from './guard.ts';
+import { closeUnderLock, openLocked } from './guard.ts';
 import { type LmdbStore, lmdbCode } from './lmdb.ts';
 import { type Deadline, releaseLock, takeLock } from './lock.ts';
 import type { ReadTransaction, Transaction } from './transaction.ts';
@@ -18,7 +18,7 @@ export type Ending<T> = { value: T } | { error: unknown };
 export class ResidentStore {
   readonly #path: string;
   readonly #locks: FileLocks;
-  #open: { store: LmdbStore; file: Stats } | undefined;
+  #open: { store: LmdbStore; file: Stats; lmdbLock: Stats } | undefined;
 
   constructor(path: string, locks: FileLocks) {
     this.#path = path;
@@ -65,23 +65,22 @@ export class ResidentStore {
     });
   }
 
-  /** Closes the store, under the lock. It opens again when it is needed. */
-  async close(deadline: Deadline): Promise<void> {
+  /** Closes the store, unless it is in use by the time that it holds the lock. It opens again when it is needed. */
+  async close(deadline: Deadline, isInUse: () => boolean): Promise<void> {
     if (this.#open === undefined) return;
     if (!this.#isCurrent()) return this.#drop(); // removed or replaced: nobody opens what is open here any more
-    const lock = await takeLock(deadline, true, this.#locks);
-    try {
-      await this.#drop();
-    } finally {
-      releaseLock(lock, this.#locks);
-    }
+    await closeUnderLock(deadline, this.#locks, async () => {
+      if (!isInUse()) await this.#drop();
+    });
   }
 
-  /** Whether the store is open, and `path` leads to its file. */
+  /**
+   * Whether the store is open, and `path` leads to its file. LMDB's lock file counts too: through it a
+   * process learns of the commits of others, and where somebody has removed it, the next one to open makes another.
+   */
   isOpenAt(path: string): boolean {
     if (this.#open === undefined) return false;
-    const file = statSync(path, { throwIfNoEntry: false });
-    return file?.ino === this.#open.file.ino && file.dev === this.#open.file.dev;
+    return isAt(path, this.#open.file) && isAt(`${this.#path}-lock`, this.#open.lmdbLock);
   }
 
   #isCurrent(): boolean {
@@ -93,7 +92,9 @@ export class ResidentStore {
     if (!this.#isCurrent()) {
       await this.#drop();
       const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks);
-      if (store !== undefined) this.#open = { store, file: statSync(this.#path) };
+      if (store !== undefined) {
+        this.#open = { store, file: statSync(this.#path), lmdbLock: statSync(`${this.#path}-lock`) };
+      }
     }
     return this.#open?.store;
   }
@@ -103,4 +104,9 @@ export class ResidentStore {
     this.#open = undefined;
     await open?.store.close();
   }
+}
+
+function isAt(path: string, file: Stats): boolean {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.ino === file.ino && found.dev === file.dev;
 }

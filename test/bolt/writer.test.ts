@@ -42,9 +42,7 @@ test('100,000 leases', () => {
     id: `task-${i}`,
     isGateway: false,
   }));
-  const startMs = performance.now();
   assert.is(readGoStore(writeGoStore({ leases, cursors: [] })).leases.length, 100_000);
-  assert.ok(performance.now() - startMs < 5_000);
 });
 
 test.run();

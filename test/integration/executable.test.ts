@@ -1,12 +1,12 @@
 // The executable in poor surroundings: no /tmp, no PATH, no Node.js, odd pipes, a log file that cannot be written.
 
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cniEnv, EXECUTABLE, type Run, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
+import { onBareMachine } from './support/bare-machine.ts';
 import {
   add,
   addressesOf,
@@ -24,7 +24,7 @@ import {
   status,
   withId,
 } from './support/ipam.ts';
-import { execute, sleep, start } from './support/process.ts';
+import { execute, NON_BLOCKING, sleep, start } from './support/process.ts';
 
 const test = suite('executable');
 
@@ -52,35 +52,16 @@ testWith(test, ['root', 'unshare'], 'runs with a read-only /tmp', () =>
   }),
 );
 
-const BARE_MACHINE = `set -e
-root=$0
-cd "$root"
-mkdir -p usr proc dev opt/cni/bin
-for path in /usr/lib /usr/lib64 /lib /lib64; do
-  if [ -L $path ]; then cp -P $path .$path
-  elif [ -d $path ]; then mkdir -p .$path; mount --bind $path .$path
-  fi
-done
-mount --bind /proc proc
-mount --bind /dev dev
-mount --bind "$1" opt/cni/bin
-exec chroot "$root" /opt/cni/bin/ecs-ipam`;
-
 testWith(test, ['root', 'unshare'], 'runs on a machine that has libraries, /proc and /dev, and nothing else', () =>
   outsideTmp(async root => {
-    const onBareMachine = (command: string) =>
-      execute({
-        command: 'unshare',
-        args: ['-m', 'sh', '-c', BARE_MACHINE, root, dirname(EXECUTABLE)],
-        env: { ...cniEnv(command, ''), IPAM_DB_PATH: undefined },
-        stdin: dualStack(),
-        cwd: '/',
-      });
-    assert.equal(addressesOf(await onBareMachine('ADD')), ['10.0.0.2', '2001:db8::2']);
+    const [command = '', ...args] = onBareMachine(root, 'ecs-ipam');
+    const run = (verb: string) =>
+      execute({ command, args, env: { ...cniEnv(verb, ''), IPAM_DB_PATH: undefined }, stdin: dualStack(), cwd: '/' });
+    assert.equal(addressesOf(await run('ADD')), ['10.0.0.2', '2001:db8::2']);
     assert.ok(existsSync(join(root, 'data/ecs-ipam.mdb')), 'no /data/ecs-ipam.mdb was made');
-    refused(await onBareMachine('ADD'), 103, 'second ADD');
-    silent(await onBareMachine('CHECK'), 'CHECK');
-    silent(await onBareMachine('DEL'), 'DEL');
+    refused(await run('ADD'), 103, 'second ADD');
+    silent(await run('CHECK'), 'CHECK');
+    silent(await run('DEL'), 'DEL');
     assert.not(existsSync(join(root, 'tmp')), '/tmp was made');
   }),
 );
@@ -183,26 +164,15 @@ test('a large result arrives whole: a slow reader of a pipe', async () => {
   whole(run);
 });
 
-const NON_BLOCKING = `use Fcntl;
-for my $fh (*STDIN, *STDOUT) { fcntl($fh, F_SETFL, fcntl($fh, F_GETFL, 0) | O_NONBLOCK) or die "fcntl: $!" }
-exec { $ARGV[0] } @ARGV or die "exec: $!"`;
-
-const nonBlockingTest = 'non-blocking pipes on both sides, a slow writer and a slow reader';
-if (spawnSync('perl', ['-e', '1']).status === 0) {
-  test(nonBlockingTest, async () => {
-    const writer = '{ sleep 0.1; head -c 1000 "$1"; sleep 0.2; tail -c +1001 "$1"; }';
-    const run = await pipeline(
-      `${writer} | { perl -e '${NON_BLOCKING}' "$0"; echo "exit $?" >&2; } | { sleep 0.4; head -c 1000; sleep 0.1; cat; }`,
-      LARGE,
-    );
-    assert.match(run.stderr, 'exit 0');
-    whole(run);
-  });
-} else {
-  testWith(test, [], nonBlockingTest, () => {
-    throw new Error('cannot run here (apt-get install perl-base)');
-  });
-}
+testWith(test, ['perl'], 'non-blocking pipes on both sides, a slow writer and a slow reader', async () => {
+  const writer = '{ sleep 0.1; head -c 1000 "$1"; sleep 0.2; tail -c +1001 "$1"; }';
+  const run = await pipeline(
+    `${writer} | { perl -e '${NON_BLOCKING}' "$0"; echo "exit $?" >&2; } | { sleep 0.4; head -c 1000; sleep 0.1; cat; }`,
+    LARGE,
+  );
+  assert.match(run.stderr, 'exit 0');
+  whole(run);
+});
 
 test('a log file that cannot be written fails nothing and shows nowhere', async () => {
   for (const file of ['/proc/none/x', '/dev/full', temporaryDirectory(), '/etc/passwd/log']) {

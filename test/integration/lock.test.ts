@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { type Run, temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
 import { testWith } from '../support/requirements.ts';
+import { holdFlock, letGo } from './support/hold.ts';
 import {
   add,
   addressesOf,
@@ -55,14 +56,6 @@ async function kill({ child, done }: Started, signal: NodeJS.Signals = 'SIGKILL'
   await done;
 }
 
-/** Holds `<store>.flock` exclusively until it is killed or its stdin is closed. */
-async function holdFlock(store: string): Promise<Started> {
-  const script = 'exec 9>>"$0" && flock -x 9 && echo held && exec cat';
-  const holder = start({ command: 'sh', args: ['-c', script, `${store}.flock`], stdin: null, limitMs: 60_000 });
-  await printed(holder, 'held');
-  return holder;
-}
-
 /** Stands still in a write transaction of LMDB, without our flock. */
 async function holdTransaction(store: string): Promise<Started> {
   const program = fileURLToPath(new URL('support/foreign.ts', import.meta.url));
@@ -98,8 +91,7 @@ testWith(
 
     const waiting = begin('ADD', { store, conf, owner: 'waiting' });
     await sleep(300);
-    holder.child.stdin?.end();
-    await holder.done;
+    await letGo(holder);
     const releasedMs = performance.now();
     assert.equal(addressesOf(await waiting.done, 'ADD that waited'), ['10.0.0.3', '2001:db8::3']);
     const lateMs = Math.round(performance.now() - releasedMs);

@@ -41,9 +41,10 @@ test('--capabilities', async () => {
 test('--help names every command', async () => {
   const { status, stdout, stderr } = await run({ args: ['--help'] });
   assert.is(status, 0);
-  for (const word of ['add', 'del', 'check', 'list']) assert.ok((stdout + stderr).includes(word), word);
+  for (const word of ['add', 'del', 'check', 'list', 'release', 'gc', 'fsck', 'backup', 'restore'])
+    assert.ok((stdout + stderr).includes(word), word);
 });
-for (const command of ['add', 'del', 'check', 'list']) {
+for (const command of ['add', 'del', 'check', 'list', 'release', 'gc', 'fsck', 'backup', 'restore']) {
   test(`${command} --help shows an example`, async () => {
     const { status, stdout, stderr } = await run({ args: [command, '--help'] });
     assert.is(status, 0);

@@ -1,9 +1,10 @@
-// CNI.md 4: a reboot ends leases. The boot id changes by a file bound over it in a mount namespace of its own.
+// CNI.md 4: a reboot ends leases.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Env, EXECUTABLE, type Run, temporaryDirectory } from '../support/plugin.ts';
+import { type Env, type Run, temporaryDirectory } from '../support/plugin.ts';
+import { rebooted } from '../support/reboot.ts';
 import { testWith } from '../support/requirements.ts';
 import {
   addressesOf,
@@ -25,17 +26,10 @@ const V6 = { 'ipv6-subnet': '2001:db8::/64' };
 const DUAL = { ...V4, ...V6 };
 const TINY = { 'ipv4-subnet': '10.0.0.0/30' };
 
-const bootFile = join(temporaryDirectory(), 'boot_id');
-writeFileSync(bootFile, '5d3c1f0e-0000-4000-8000-00000000b007\n');
-const REBOOTED = {
-  command: 'unshare',
-  args: ['-m', 'sh', '-c', 'mount --bind "$1" /proc/sys/kernel/random/boot_id && exec "$0"', EXECUTABLE, bootFile],
-};
-
 /** The host after its next boot. */
 class Rebooted extends Host {
   override run(command: string, stdin: unknown, env: Env = {}): Promise<Run> {
-    return super.run(command, stdin, env, REBOOTED);
+    return super.run(command, stdin, env, rebooted());
   }
 }
 function across(name: string, body: (before: Host, after: Rebooted) => Promise<void>): void {

@@ -12,9 +12,22 @@ const REQUIREMENTS = {
   ip: { met: () => onPath('ip'), remedy: 'apt-get install iproute2' },
   ping: { met: () => onPath('ping'), remedy: 'apt-get install iputils-ping' },
   strace: { met: () => onPath('strace'), remedy: 'apt-get install strace' },
+  systemd: { met: () => onPath('systemd-analyze'), remedy: 'apt-get install systemd' },
   flock: { met: () => onPath('flock'), remedy: 'apt-get install util-linux' },
+  setpriv: { met: () => onPath('setpriv'), remedy: 'apt-get install util-linux' },
+  perl: { met: () => onPath('perl'), remedy: 'apt-get install perl-base' },
+  socketActivate: { met: () => onPath('systemd-socket-activate'), remedy: 'apt-get install systemd' },
   unshare: { met: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
   cniPlugins: { met: () => existsSync('/usr/lib/cni/bridge'), remedy: 'apt-get install containernetworking-plugins' },
+  readelf: { met: () => onPath('readelf'), remedy: 'apt-get install binutils' },
+  crossCompiler: {
+    met: () => onPath('aarch64-linux-gnu-gcc') && existsSync('/usr/aarch64-linux-gnu/lib/libc.a'),
+    remedy: 'apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross',
+  },
+  qemu: {
+    met: () => onPath('qemu-aarch64') && existsSync('/usr/aarch64-linux-gnu/lib/libstdc++.so.6'),
+    remedy: 'apt-get install qemu-user libstdc++6-arm64-cross',
+  },
   chromium: { met: () => existsSync('/usr/bin/chromium'), remedy: 'apt-get install chromium' },
 } as const;
 

@@ -145,6 +145,13 @@ export async function held(store: string): Promise<string[]> {
     .sort();
 }
 
+/** Fails unless containers hold exactly these addresses. */
+export async function holdsExactly(store: string, addresses: string[], what = 'store'): Promise<void> {
+  const actual = new Set(await held(store));
+  const lost = addresses.filter(address => !actual.delete(address));
+  assert.equal({ lost, tooMany: [...actual] }, { lost: [], tooMany: [] }, what);
+}
+
 /** Fails unless no address comes twice. */
 export function distinct(addresses: string[], what: string): void {
   const twice = addresses.filter((address, index) => addresses.indexOf(address) !== index);

@@ -17,7 +17,12 @@ export async function tool(command: string, ...args: string[]): Promise<string> 
   return stdout;
 }
 
-/** Waits until a process that was started has printed this. */
+/** Perl that makes stdin and stdout non-blocking, and becomes the command that follows. */
+export const NON_BLOCKING = `use Fcntl;
+for my $fh (*STDIN, *STDOUT) { fcntl($fh, F_SETFL, fcntl($fh, F_GETFL, 0) | O_NONBLOCK) or die "fcntl: $!" }
+exec { $ARGV[0] } @ARGV or die "exec: $!"`;
+
+/** Waits until a process that was started has printed this, on stdout or stderr. */
 export async function printed({ child, done }: Started, text: string, limitMs = 10_000): Promise<void> {
   let seen = '';
   await new Promise<void>((resolve, reject) => {
@@ -27,12 +32,14 @@ export async function printed({ child, done }: Started, text: string, limitMs = 
       clearTimeout(timer);
       settle();
     };
-    child.stdout?.on('data', chunk => {
+    const look = (chunk: string) => {
       seen += chunk;
       if (seen.includes(text)) finish(resolve);
-    });
+    };
+    child.stdout?.on('data', look);
+    child.stderr?.on('data', look);
     done.then(
-      ({ status, signal, stderr }) => finish(() => fail(`process ended (${status ?? signal}) ${stderr}`)),
+      ({ status, signal }) => finish(() => fail(`process ended (${status ?? signal})`)),
       error => finish(() => reject(error)),
     );
   });

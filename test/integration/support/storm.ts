@@ -1,6 +1,6 @@
 // Many short writers at a time, readers beside them, and a model of what must be held.
 
-import { cniEnv } from '../../support/plugin.ts';
+import { cniEnv, type Env } from '../../support/plugin.ts';
 import { Random } from '../../support/random.ts';
 import { addressOf, del, type Lease, leasesOf, list, listRun, network, silent, status, withId } from './ipam.ts';
 import { sleep, start } from './process.ts';
@@ -10,6 +10,8 @@ export interface StormOptions {
   writers: number;
   /** Writers at a time. */
   atOnce: number;
+  /** What a writer, or a reader of STATUS, finds in its environment besides. */
+  envOf?: (number: number) => Env;
 }
 
 export interface StormFigures {
@@ -30,7 +32,7 @@ const SUBNET = '10.0.0.0/25';
 const CONF = network({ 'ipv4-subnet': SUBNET });
 const HELD_ABOUT = 60;
 
-export async function storm({ store, writers, atOnce }: StormOptions): Promise<StormFigures> {
+export async function storm({ store, writers, atOnce, envOf = () => ({}) }: StormOptions): Promise<StormFigures> {
   const random = new Random('storm');
   const startMs = performance.now();
   const figures = { adds: 0, dels: 0, lists: 0, statuses: 0, most: 0, left: 0, seconds: 0, wrong: [] as string[] };
@@ -58,13 +60,16 @@ export async function storm({ store, writers, atOnce }: StormOptions): Promise<S
       live.delete(address);
       figures.dels++;
       unclear.add(owner);
-      silent(await del({ store, conf: withId(CONF, owner) }), `DEL of ${owner}, ${address}`);
+      silent(await del({ store, conf: withId(CONF, owner), env: envOf(number) }), `DEL of ${owner}, ${address}`);
       unclear.delete(owner);
     } else {
       const owner = `owner-${number}`;
       figures.adds++;
       const stdin = withId(CONF, owner);
-      const address = addressOf(await start({ env: cniEnv('ADD', store), stdin }).done, `ADD of ${owner}`);
+      const address = addressOf(
+        await start({ env: cniEnv('ADD', store, envOf(number)), stdin }).done,
+        `ADD of ${owner}`,
+      );
       const other = live.get(address);
       if (other !== undefined) figures.wrong.push(`${address} was given to ${owner} while ${other} holds it`);
       live.set(address, owner);
@@ -96,7 +101,7 @@ export async function storm({ store, writers, atOnce }: StormOptions): Promise<S
   async function statusReader(): Promise<void> {
     while (writing) {
       await attempt('STATUS beside writers', async () => {
-        silent(await status({ store, conf: CONF }));
+        silent(await status({ store, conf: CONF, env: envOf(figures.statuses) }));
         figures.statuses++;
       });
       await sleep(5);

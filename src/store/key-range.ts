@@ -1,0 +1,38 @@
+// Keys in byte order, and ranges of them.
+
+/** from <= key < to; undefined: no end. */
+export interface KeyRange {
+  from: Uint8Array;
+  to: Uint8Array | undefined;
+}
+
+export const ALL_KEYS: KeyRange = { from: new Uint8Array(0), to: undefined };
+
+export const compareKeys = (a: Uint8Array, b: Uint8Array): number => Buffer.compare(a, b);
+
+/** The next key: nothing lies between the two. */
+export function successor(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+/** The range of one key alone. */
+export const only = (key: Uint8Array): KeyRange => ({ from: key, to: successor(key) });
+
+export const isWithin = ({ from, to }: KeyRange, key: Uint8Array): boolean =>
+  compareKeys(from, key) <= 0 && (to === undefined || compareKeys(key, to) < 0);
+
+/** Ranges in order that touch or overlap as one. */
+export function joined(ranges: readonly KeyRange[]): KeyRange[] {
+  const sorted = [...ranges].sort((a, b) => compareKeys(a.from, b.from));
+  const result: KeyRange[] = [];
+  for (const range of sorted) {
+    const last = result.at(-1);
+    if (last === undefined || (last.to !== undefined && compareKeys(last.to, range.from) < 0))
+      result.push({ ...range });
+    else if (last.to !== undefined && (range.to === undefined || compareKeys(last.to, range.to) < 0))
+      last.to = range.to;
+  }
+  return result;
+}

@@ -1,0 +1,113 @@
+// A daemon serves whatever store a request names, and notices what happens to a store's files.
+
+import { cpSync, existsSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  add,
+  addressOf,
+  check,
+  del,
+  distinct,
+  held,
+  network,
+  refused,
+  silent,
+  status,
+} from '../integration/support/ipam.ts';
+import { hasOpen } from '../integration/support/process.ts';
+import { EXECUTABLE, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
+import { type Daemon, NOBODY, startDaemon, stopDaemon } from './support/daemon.ts';
+
+const test = suite('stores of a daemon');
+const conf = network();
+
+let daemon: Daemon;
+let env: Daemon['env'];
+test.before(async () => {
+  daemon = await startDaemon();
+  env = daemon.env;
+});
+test.after(() => stopDaemon(daemon));
+
+/** Removes the store with all its files. */
+function remove(store: string): void {
+  for (const file of readdirSync(dirname(store))) rmSync(join(dirname(store), file));
+}
+
+test('each request is served from the store that it names', async () => {
+  const stores = [temporaryStore(), temporaryStore(), temporaryStore()];
+  for (const store of stores) assert.is(addressOf(await add({ store, conf, env })), '10.0.0.2');
+  assert.is(addressOf(await add({ store: stores[1]!, conf, env, owner: 'c2' })), '10.0.0.3');
+  assert.equal(await Promise.all(stores.map(held)), [['10.0.0.2'], ['10.0.0.2', '10.0.0.3'], ['10.0.0.2']]);
+  for (const store of stores) assert.ok(hasOpen(daemon.pid, store), `${store} is not open in the daemon`);
+});
+
+test("a relative path begins at the caller's directory, a link leads to the same store", async () => {
+  const store = temporaryStore();
+  const link = join(temporaryDirectory(), 'link.mdb');
+  symlinkSync(store, link);
+  const options = { cwd: dirname(store) };
+  assert.is(addressOf(await add({ store: 'store.mdb', conf, env, options, owner: 'c1' })), '10.0.0.2');
+  assert.is(addressOf(await add({ store: link, conf, env, owner: 'c2' })), '10.0.0.3');
+  assert.is(addressOf(await add({ store, conf, env, owner: 'c3' })), '10.0.0.4');
+  assert.equal(await held(store), ['10.0.0.2', '10.0.0.3', '10.0.0.4']);
+});
+
+test('a relative path without a current directory is code 5, and makes no store elsewhere', async () => {
+  const script = 'd=$(mktemp -d) && cd "$d" && rmdir "$d" && exec "$0"';
+  const options = { command: 'sh', args: ['-c', script, EXECUTABLE] };
+  const store = `ecs-ipam-test-${process.pid}.mdb`;
+  for (const way of [env, NOBODY]) {
+    const { msg } = refused(await add({ store, conf, env: way, options }), 5);
+    assert.match(msg, `IPAM_DB_PATH ${store}: is relative`);
+    assert.not(existsSync(`/${store}`));
+  }
+});
+
+test('a store that has been removed is made anew; what only reads makes none', async () => {
+  const store = temporaryStore();
+  assert.is(addressOf(await add({ store, conf, env })), '10.0.0.2');
+  silent(await check({ store, conf, env }), 'CHECK');
+  remove(store);
+  refused(await check({ store, conf, env }), 104, 'CHECK of what has been removed');
+  silent(await status({ store, conf, env }), 'STATUS without a store');
+  silent(await del({ store, conf, env }), 'DEL without a store');
+  assert.equal(
+    readdirSync(dirname(store)).filter(file => file.endsWith('.mdb')),
+    [],
+  );
+  assert.is(addressOf(await add({ store, conf, env })), '10.0.0.2');
+  assert.is(addressOf(await add({ store, conf, env: NOBODY, owner: 'c2' })), '10.0.0.3');
+  silent(await check({ store, conf, env, owner: 'c2' }), 'CHECK of what another process has given');
+  assert.equal(await held(store), ['10.0.0.2', '10.0.0.3']);
+});
+
+test('a store that has been replaced is read and written as it is now', async () => {
+  const [store, other] = [temporaryStore(), temporaryStore()];
+  for (const owner of ['a', 'b', 'c']) addressOf(await add({ store: other, conf, owner, env: NOBODY }));
+  addressOf(await add({ store, conf, env, owner: 'before' }));
+  cpSync(other, `${store}.copy`);
+  renameSync(`${store}.copy`, store);
+  silent(await check({ store, conf, env, owner: 'b' }), 'CHECK in the store that has come');
+  refused(await check({ store, conf, env, owner: 'before' }), 104, 'CHECK of the store that has gone');
+  assert.is(addressOf(await add({ store, conf, env, owner: 'd' })), '10.0.0.5');
+  assert.equal(await held(store), ['10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5']);
+});
+
+test('the lock files of an open store may be removed: nothing is lost, nothing given twice', async () => {
+  const store = temporaryStore();
+  const addresses = [addressOf(await add({ store, conf, env, owner: 'first' }))];
+  for (const [round, files] of [['-lock'], ['.flock'], ['-lock', '.flock']].entries()) {
+    for (const file of files) rmSync(`${store}${file}`);
+    for (const [i, way] of [NOBODY, env, NOBODY, env].entries()) {
+      const what = `without ${files}, ADD ${i}`;
+      addresses.push(addressOf(await add({ store, conf, owner: `round${round}-${i}`, env: way }), what));
+      distinct(addresses, what);
+      assert.equal(await held(store), [...addresses].sort(), what);
+    }
+  }
+});
+
+test.run();

@@ -1,0 +1,179 @@
+// Stores for the tools to work on, made and changed through the store's own parts.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { acquire, release } from '../../src/ipam/allocator.ts';
+import { createStore } from '../../src/store/create.ts';
+import { nodeFileLocks } from '../../src/store/flock-node.ts';
+import { openStore } from '../../src/store/guard.ts';
+import { LmdbStore } from '../../src/store/lmdb.ts';
+import { seal } from '../../src/store/records.ts';
+import { surveyStore } from '../../src/store/survey.ts';
+import type { Transaction } from '../../src/store/transaction.ts';
+import { holder, lease, ledgerOf, pool, surroundings } from '../ipam/support.ts';
+import { temporaryStore } from '../support/plugin.ts';
+import type { Random } from '../support/random.ts';
+
+const POOLS = [pool('10.0.0.0/16'), pool('2001:db8::/64')];
+
+/** A store in which owners came and went until about `owners` were left, each with an address of both families. */
+export async function grownStore(owners: number, random: Random): Promise<string> {
+  const path = temporaryStore();
+  await createStore(path);
+  const store = new LmdbStore(path, false);
+  const live: string[] = [];
+  let number = 0;
+  const step = (transaction: Transaction) => {
+    if (live.length > 0 && random.chance((0.5 * live.length) / owners)) {
+      const [owner] = live.splice(random.below(live.length), 1);
+      const all = POOLS.map(({ subnet }) => ({ subnet, requested: undefined }));
+      release(ledgerOf(transaction), holder(owner!), all, () => {});
+    } else {
+      // Some ids are so long that their leases take pages of their own.
+      const owner = `owner-${number++}-${'x'.repeat(random.chance(0.02) ? random.below(4000) : 8)}`;
+      acquire(ledgerOf(transaction), holder(owner, { network: 'net' }), POOLS, surroundings());
+      live.push(owner);
+    }
+  };
+  for (let steps = 0; steps < 3 * owners; ) {
+    const atOnce = 1 + random.below(Math.max(4, owners >> 4));
+    store.commit(transaction => {
+      for (let i = 0; i < atOnce; i++) step(transaction);
+    });
+    steps += atOnce;
+  }
+  // A few small transactions last, so that the newest state differs from the one before it.
+  for (let i = 0; i < 20; i++) store.commit(step);
+  await store.close();
+  return path;
+}
+
+/** Changes rows behind the rules' back, but under the store's lock. */
+export async function change(path: string, work: (rows: Rows) => void): Promise<void> {
+  const store = await openStore({ path, timeoutMs: 10_000 }, 'write', nodeFileLocks);
+  await store!.write(transaction => work(new Rows(transaction)));
+  await store!.close();
+}
+
+/** The page of the first row at or behind a key. */
+export function leafPageOf(path: string, key: Uint8Array): number {
+  return surveyStore(path).rows.find(row => Buffer.compare(row.key, key) >= 0)!.page;
+}
+
+class Rows {
+  readonly #transaction: Transaction;
+
+  constructor(transaction: Transaction) {
+    this.#transaction = transaction;
+  }
+
+  /** An anonymous lease of a /16 or /64, and its place in the tree. */
+  lease(address: Uint8Array): void {
+    lease(this.#transaction, [address], { subnetBits: address.length === 4 ? 16 : 64 });
+  }
+
+  pool(subnet: string): void {
+    ledgerOf(this.#transaction).putPool(pool(subnet).subnet, { cursor: undefined, gateways: [] });
+  }
+
+  /** With a right checksum. */
+  put(key: Uint8Array, body: Uint8Array): void {
+    this.#transaction.put(key, seal(key, body));
+  }
+
+  putRaw(key: Uint8Array, value: Uint8Array): void {
+    this.#transaction.put(key, value);
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#transaction.get(key);
+  }
+
+  delete(key: Uint8Array): void {
+    if (this.#transaction.get(key) === undefined) throw new Error(`no row ${Buffer.from(key).toString('hex')}`);
+    this.#transaction.delete(key);
+  }
+}
+
+export const PAGE_BYTES = 4096;
+
+export function zeroPage(store: string, page: number): void {
+  const bytes = readFileSync(store);
+  bytes.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+  writeFileSync(store, bytes);
+}
+
+export interface Damage {
+  name: string;
+  /** Makes it; gives what it has done, for messages. */
+  make(bytes: Buffer, random: Random): [damaged: Buffer, what: string];
+}
+
+const flip = (bytes: Buffer, at: number, random: Random) => {
+  const bit = random.below(8);
+  bytes[at]! ^= 1 << bit;
+  return `bit ${bit} of byte ${at % PAGE_BYTES} of page ${Math.floor(at / PAGE_BYTES)}`;
+};
+const pageOf = (bytes: Buffer, random: Random) => random.below(Math.floor(bytes.length / PAGE_BYTES));
+
+/** What happens to files: in memory, on disk, or by somebody who copies them. */
+export const DAMAGES: readonly Damage[] = [
+  {
+    name: 'a flipped bit',
+    make: (bytes, random) => [bytes, flip(bytes, random.below(bytes.length), random)],
+  },
+  {
+    name: 'a flipped bit where a page describes itself',
+    make: (bytes, random) => [bytes, flip(bytes, pageOf(bytes, random) * PAGE_BYTES + random.below(100), random)],
+  },
+  {
+    name: 'a flipped bit in the header',
+    make: (bytes, random) => [bytes, flip(bytes, random.below(2) * PAGE_BYTES + random.below(168), random)],
+  },
+  {
+    name: 'a page of zeros',
+    make(bytes, random) {
+      const page = pageOf(bytes, random);
+      bytes.fill(0, page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+      return [bytes, `page ${page}`];
+    },
+  },
+  {
+    name: 'a sector of zeros',
+    make(bytes, random) {
+      const at = random.below(bytes.length / 512) * 512;
+      bytes.fill(0, at, at + 512);
+      return [bytes, `${at % PAGE_BYTES} in page ${Math.floor(at / PAGE_BYTES)}`];
+    },
+  },
+  {
+    name: 'a page of garbage',
+    make(bytes, random) {
+      const page = pageOf(bytes, random);
+      for (let i = 0; i < PAGE_BYTES; i++) bytes[page * PAGE_BYTES + i] = random.below(256);
+      return [bytes, `page ${page}`];
+    },
+  },
+  {
+    name: 'a page written to the wrong place',
+    make(bytes, random) {
+      const [from, to] = [pageOf(bytes, random), pageOf(bytes, random)];
+      bytes.copy(bytes, to * PAGE_BYTES, from * PAGE_BYTES, (from + 1) * PAGE_BYTES);
+      return [bytes, `page ${from} at ${to}`];
+    },
+  },
+  {
+    name: 'a cut',
+    make(bytes, random) {
+      const at = random.below(bytes.length);
+      return [bytes.subarray(0, at), `at ${at} of ${bytes.length}`];
+    },
+  },
+];
+
+/** A damaged copy of a store, in a file of its own. */
+export function damaged(path: string, damage: Damage, random: Random): { store: string; what: string } {
+  const [bytes, what] = damage.make(Buffer.from(readFileSync(path)), random);
+  const store = temporaryStore();
+  writeFileSync(store, bytes, { mode: 0o600 });
+  return { store, what: `${damage.name}: ${what}` };
+}
