@@ -97,7 +97,7 @@ async function takeOver(path: string, boltPath: string, location: StoreLocation,
   try {
     const state = probeStore(path);
     if (findBoltFile(path, state, location) !== boltPath) return; // another process was faster
-    if (state === 'present') await finishMove(boltPath, locks);
+    if (state === 'present') await finishMove(path, boltPath, locks);
     else await moveIn(deadline, boltPath, mover, locks);
   } finally {
     releaseLock(lock, locks);

@@ -3,25 +3,15 @@
 //   1. the bolt file is read under bbolt's own lock, and found sound
 //   2. its bytes are kept as `<name>.bolt`
 //   3. a new store with its leases is made under another name, and renamed into place: from here on it is done
-//   4. where the store has a name of its own, the bolt file goes
+//   4. where the store has a name of its own, a word on where the leases are takes the bolt file's place: a Go plugin
+//      that is still called refuses that, where it would begin an empty file if there were none
 //   5. the old file, which nobody finds any more, is made unusable: a Go plugin that has opened it already and waits
 //      for its lock fails, instead of giving addresses from it
 //
 // Whoever is killed before 3 leaves a bolt file as it was, and the next one begins anew; after it, the next one finds a
 // store, and where step 4 is missing makes up for it. Steps 2 to 5 hold bbolt's lock, all of them our store's.
 
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BoltError, META_PAGES } from '../bolt/format.ts';
 import { type GoStore, readGoStore } from '../bolt/plugin.ts';
@@ -53,7 +43,7 @@ export async function moveIn(store: Deadline, boltPath: string, mover: MoveIn, l
     translated(keptPath(boltPath), () => keep(boltPath, bytes));
     rmSync(`${store.path}-lock`, { force: true }); // of a store that was there before: none of the new one's readers
     await createStore(store.path, transaction => mover.take(content, transaction));
-    if (boltPath !== store.path) translated(boltPath, () => remove(boltPath));
+    if (boltPath !== store.path) translated(boltPath, () => shut(boltPath, store.path));
     spoil(fd);
     mover.done(`store ${store.path}: made from ${boltPath} of the Go plugin, which is kept as ${keptPath(boltPath)}`);
   } finally {
@@ -62,10 +52,10 @@ export async function moveIn(store: Deadline, boltPath: string, mover: MoveIn, l
 }
 
 /**
- * Removes a bolt file whose content is in the store and is kept, byte for byte: somebody was killed before he could.
- * Any other one is none of our business. For whoever holds the store's lock.
+ * Shuts a bolt file whose content is in the store and is kept, byte for byte: somebody was killed before he could. Any
+ * other one is none of our business. For whoever holds the store's lock.
  */
-export async function finishMove(boltPath: string, locks: FileLocks): Promise<void> {
+export async function finishMove(storePath: string, boltPath: string, locks: FileLocks): Promise<void> {
   const fd = await openLockedFile({ ...deadlineOf(boltPath, 0), access: 'write' }, locks).catch(error => {
     if (error instanceof StoreError && error.failure === 'locked') return undefined; // there will be a next time
     throw error;
@@ -73,7 +63,7 @@ export async function finishMove(boltPath: string, locks: FileLocks): Promise<vo
   if (fd === undefined) return;
   try {
     if (!readFileSync(fd).equals(readFileSync(keptPath(boltPath)))) return;
-    translated(boltPath, () => remove(boltPath));
+    translated(boltPath, () => shut(boltPath, storePath));
     spoil(fd);
   } finally {
     closeSync(fd);
@@ -93,21 +83,20 @@ function readBolt(path: string, bytes: Uint8Array): GoStore {
   }
 }
 
-function keep(boltPath: string, bytes: Uint8Array): void {
-  const draft = `${keptPath(boltPath)}.new`;
-  writeFileSync(draft, bytes, { mode: 0o600 });
-  const fd = openSync(draft, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-  renameSync(draft, keptPath(boltPath));
-  sync(dirname(boltPath));
-}
+const keep = (boltPath: string, bytes: Uint8Array): void => replace(keptPath(boltPath), bytes);
 
-function remove(path: string): void {
-  rmSync(path);
+const shut = (boltPath: string, storePath: string): void =>
+  replace(
+    boltPath,
+    `The leases of the Go plugin are in ${storePath} now; their file is kept as ${keptPath(boltPath)}.\n`,
+  );
+
+/** Puts a file in place whole. */
+function replace(path: string, content: Uint8Array | string): void {
+  const draft = `${path}.new`;
+  writeFileSync(draft, content, { mode: 0o600 });
+  sync(draft);
+  renameSync(draft, path);
   sync(dirname(path));
 }
 
