@@ -60,8 +60,9 @@ export interface Allocator<Handle = unknown> {
 
 /** Big-endian bytes of an address. */
 export function bytesOf({ first, bytes }: Place, offset: bigint): Uint8Array {
-  const address = new Uint8Array(bytes);
-  let value = first + offset;
-  for (let i = bytes - 1; i >= 0; i--, value >>= 8n) address[i] = Number(value & 255n);
-  return address;
+  const view = new DataView(new ArrayBuffer(16));
+  const value = first + offset;
+  view.setBigUint64(0, value >> 64n);
+  view.setBigUint64(8, value);
+  return new Uint8Array(view.buffer, 16 - bytes);
 }

@@ -52,7 +52,7 @@ export const scatter: Question = {
   async run({ quick, progress }) {
     // No roaring: its values have 32 bits.
     const gathered = await gather([addressPool, coreWasm, coreJs, bigIntSet]);
-    const live = quick ? 250_000 : 1_000_000;
+    const live = quick ? 100_000 : 1_000_000;
     return answer(gathered, { place: SLASH_48, bits: 80, live, stays: true }, quick, progress, (_ns, bytes) => [
       {
         says: "memory of the pool, of the Set's",
@@ -82,14 +82,16 @@ async function answer(
   const pairs = quick ? 20 * SLOTS : 100 * SLOTS;
   const kept: Kept[] = [];
   const takers = [];
+  const offsets = [...scattered(bits, live)];
   for (const contestant of contestants) {
     const { allocator, bytes } = measured(() => {
       const allocator = contestant.open(place);
-      for (const offset of scattered(bits, live)) allocator.take(allocator.handleOf(offset));
+      for (const offset of offsets) allocator.take(allocator.handleOf(offset));
       return allocator;
     });
     kept.push({ contestant, bytes });
-    takers.push(churner(contestant.name, allocator, [...handles(allocator, situation)], { pairs, stays }));
+    const handles = offsets.map(offset => allocator.handleOf(offset));
+    takers.push(churner(contestant.name, allocator, handles, { pairs, stays }));
   }
   const results: Results = await interleave(takers, { rounds: quick ? 5 : 11, warmUps: 1 }, progress);
   for (const { allocator } of takers) allocator.close?.();
@@ -109,10 +111,6 @@ async function answer(
       ...notes,
     ],
   };
-}
-
-function* handles<Handle>(allocator: Allocator<Handle>, { bits, live }: Situation): Generator<Handle> {
-  for (const offset of scattered(bits, live)) yield allocator.handleOf(offset);
 }
 
 function churner<Handle>(
