@@ -1,4 +1,4 @@
-// Request frames from bytes that anybody may have sent: a request whose parts are those that were sent, or a FrameError.
+// Request frames from bytes that anybody may have sent: a request whose parts are what was sent, or a FrameError.
 
 import fc from 'fast-check';
 import { suite } from 'uvu';
