@@ -1,6 +1,6 @@
 // Runs processes as a container runtime written in Go would: posix_spawn, stdin from a file, and nothing else between.
-// A program of its own, on Bun: it stays small, as the cost of a spawn grows with its parent. One order a line on stdin,
-// one answer a line on stdout.
+// A program of its own, on Bun: it stays small, as the cost of a spawn grows with its parent. One order a line on
+// stdin, one answer a line on stdout.
 
 import { dlopen, FFIType, ptr } from 'bun:ffi';
 import { createInterface } from 'node:readline';

@@ -47,7 +47,7 @@ export class Scratch {
     bytes.fill(0, field + index.length, field + INDEX_BYTES);
   }
 
-  /** Writes all 16 bytes of A, big-endian, into `target` at `offset`. Written out, as a loop takes four times as long. */
+  /** Writes all 16 bytes of A, big-endian, into `target` at `offset`. Written out: a loop takes four times as long. */
   copyA(target: Uint8Array, offset: number): void {
     const { bytes } = this;
     target[offset + 0] = bytes[15]!;

@@ -11,7 +11,7 @@ export class Caller {
   #chunks: Uint8Array[] = [];
   #receivedBytes = 0;
   #answers = 0;
-  /** Whose turn it is: the caller's, to send a request or to confirm an answer, or the daemon's, to give that answer. */
+  /** Whose turn it is: the caller's, to send a request or to confirm an answer, or the daemon's, to give the answer. */
   #turn: 'request' | 'answer' | 'confirmation' = 'request';
   #isGone = false;
   /** What the daemon waits for from this caller. */

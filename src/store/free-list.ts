@@ -1,5 +1,5 @@
 // The free list of a store's file: which pages no tree uses. Its B+tree has transaction numbers as keys, and as values
-// lists of pages in lmdb-js' form: a count, then entries: a page; or minus n and a page: n pages from there; 0: nothing.
+// lists of pages in lmdb-js' form: a count, then entries: a page; minus n and a page: n pages from there; 0: nothing.
 
 import { META_PAGES } from './pages.ts';
 import type { Entry, Problem } from './walk.ts';

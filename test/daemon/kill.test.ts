@@ -1,4 +1,4 @@
-// SIGKILL of the daemon under load: what was acknowledged is there, nothing is given twice, every caller gets an answer.
+// SIGKILL of the daemon under load: what was acknowledged is there, nothing is given twice, every caller is answered.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,5 +1,5 @@
-// The launcher, with sanitizers, before daemons that answer anything, nothing, or never. Once it has sent its request it
-// ends with the answer or with code 11, and in time.
+// The launcher, with sanitizers, before daemons that answer anything, nothing, or never. Once it has sent its request
+// it ends with the answer or with code 11, and in time.
 
 import { createServer, type Socket } from 'node:net';
 import { suite } from 'uvu';
