@@ -2,6 +2,7 @@
 
 import { AddressPool, formatAddress } from '../../src/index.ts';
 import { type Allocator, bytesOf, type Contestant, type Place, SLOTS } from './contestant.ts';
+import { keep } from './own-copy.ts';
 
 /** Acquires bytes. Releases text: the API knows no other way. */
 export const addressPool: Contestant = { name: 'AddressPool', open: place => new PoolAllocator(place) };
@@ -16,7 +17,7 @@ export class PoolAllocator implements Allocator<string> {
   readonly #results: Uint8Array;
 
   constructor(place: Place) {
-    this.pool = new AddressPool(place.subnet);
+    this.pool = keep(new AddressPool(place.subnet));
     this.#place = place;
     this.#size = place.bytes;
     this.#results = new Uint8Array(SLOTS * place.bytes);

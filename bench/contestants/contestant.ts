@@ -64,5 +64,6 @@ export function bytesOf({ first, bytes }: Place, offset: bigint): Uint8Array {
   const value = first + offset;
   view.setBigUint64(0, value >> 64n);
   view.setBigUint64(8, value);
-  return new Uint8Array(view.buffer, 16 - bytes);
+  // A copy lies in V8's heap, as what a program holds does.
+  return new Uint8Array(view.buffer).slice(16 - bytes);
 }

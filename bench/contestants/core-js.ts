@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { type CoreExports, instantiateCore } from '../../src/core/wasm.ts';
 import { type Contestant, ipv6Place } from './contestant.ts';
-import { ownModule } from './own-copy.ts';
+import { keep, ownModule } from './own-copy.ts';
 
 interface Binaryen {
   default: {
@@ -18,7 +18,7 @@ export async function coreJs(): Promise<Contestant> {
   const { CoreAllocator } = (await ownModule(new URL('core-allocator.ts', import.meta.url))) as Core;
   const instantiate = await translate();
   check(CoreAllocator, instantiate);
-  return { name: 'the same core as JavaScript', open: place => new CoreAllocator(instantiate(), place) };
+  return { name: 'the same core as JavaScript', open: place => new CoreAllocator(keep(instantiate()), place) };
 }
 
 async function translate(): Promise<() => CoreExports> {

@@ -59,7 +59,7 @@ function taker({ contestant, bits, acquires }: Case): Taker {
     name: `${contestant.name} ${bits}`,
     round() {
       const us: number[] = [];
-      // Each round has to get warm by itself.
+      // Code and caches get warm: the others ran in between.
       for (let i = -acquires; i < acquires; i++) {
         free = free === 1n ? lastOffset : free - 1n;
         if (!allocator.release(allocator.handleOf(free))) throw new Error(`${contestant.name}: it was free`);

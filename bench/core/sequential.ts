@@ -64,7 +64,7 @@ function taker(contestant: Contestant, count: number): Taker {
     name: contestant.name,
     round() {
       const allocator = contestant.open(SLASH_48);
-      // V8 drops compiled code when it collects what the code was made for: each round has to get warm by itself.
+      // Code and caches get warm: the others ran in between.
       consume(loop(allocator, count / 4));
       const ns = nanosecondsEach(count, () => consume(loop(allocator, count)));
       allocator.close?.();

@@ -198,4 +198,28 @@ suitesOfBuilds('many', test => {
       assert.ok(pool.memoryBytes <= 2 * 65536, `${pool.memoryBytes} bytes`);
     }
   });
+
+  test('a thousand million live addresses: below 256 KiB', () => {
+    const pool = new AddressPool('2001:db8::/48');
+    for (const [live, more] of [
+      [1_000_000_000n, 1_000_000_000],
+      [1_000_100_000n, 100_000],
+    ] as const) {
+      pool.acquireMany(more);
+      assert.is(pool.used, live);
+      assert.ok(pool.memoryBytes < 256 * 1024, `${pool.memoryBytes} bytes`);
+    }
+  });
+
+  test('every second address of 4 M in use: at most 2.5 bits of memory for each', () => {
+    const size = 2 ** 22;
+    const pool = new AddressPool('10.0.0.0/10', { unit: 32 });
+    pool.acquireMany(size);
+    for (let i = 0; i < size; i += 2) {
+      pool.release(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+    }
+    assert.is(pool.used, BigInt(size / 2));
+    assert.is(pool.nodeCount, size / 256, 'the nodes above are empty');
+    assert.ok(pool.memoryBytes * 8 <= 2.5 * size, `${pool.memoryBytes} bytes`);
+  });
 });
