@@ -61,8 +61,14 @@ export interface Meta {
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Whether the bytes begin with a page that has bbolt's magic. */
-export const hasMagic = (page: Uint8Array): boolean =>
+/** Where a meta page may lie: at the beginning, and at the page size, which the first one tells if it is sound. */
+const META_OFFSETS = [0, ...Array.from({ length: 7 }, (_, i) => 1024 << i)];
+
+/** Whether a file, read in pieces, has bbolt's magic where a meta page may lie. */
+export const isBolt = (read: (offset: number, bytes: number) => Uint8Array): boolean =>
+  META_OFFSETS.some(offset => hasMagic(read(offset, META_END)));
+
+const hasMagic = (page: Uint8Array): boolean =>
   page.length >= META_END && viewOf(page).getUint32(PAGE_HEADER_BYTES, true) === MAGIC;
 
 /** FNV-1a of 64 bits. */

@@ -2,7 +2,7 @@
 
 import { realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BoltError, hasMagic } from '../bolt/format.ts';
+import { BoltError, isBolt } from '../bolt/format.ts';
 import { readGoStore } from '../bolt/plugin.ts';
 import type { Services } from '../cni/commands.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
@@ -45,9 +45,6 @@ interface Source {
   shipment: Shipment;
   notes: string[];
 }
-
-/** bbolt's second meta page lies at its page size. */
-const META_OFFSETS = [0, ...Array.from({ length: 7 }, (_, i) => 1024 << i)];
 
 export async function importFrom(
   path: string,
@@ -148,7 +145,7 @@ async function readSource(path: string, subnets: readonly Subnet[], withLock: Wi
 }
 
 function readFile(path: string, bytes: Uint8Array, subnets: readonly Subnet[], timeMs: number): Shipment {
-  if (!META_OFFSETS.some(offset => hasMagic(bytes.subarray(offset)))) return readDump(path, bytes);
+  if (!isBolt((offset, length) => bytes.subarray(offset, offset + length))) return readDump(path, bytes);
   try {
     return place(unplacedOf(readGoStore(bytes), timeMs), subnets);
   } catch (error) {

@@ -1,12 +1,9 @@
 // Looks at a store's file before LMDB does, and changes nothing.
 
 import { existsSync } from 'node:fs';
-import { hasMagic, META_END } from '../bolt/format.ts';
+import { isBolt } from '../bolt/format.ts';
 import { PageFile } from './page-file.ts';
 import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, META_BYTES, type Meta } from './pages.ts';
-
-/** Where a meta page of bbolt's may lie: at the beginning, and at its page size. */
-const BOLT_META_OFFSETS = [0, ...Array.from({ length: 7 }, (_, i) => 1024 << i)];
 
 /**
  * 'sound': LMDB may open it. 'missing': there is no store yet. For whoever holds the store's lock: pages are looked at
@@ -49,7 +46,7 @@ export function isBoltFile(path: string): boolean {
 }
 
 export function hasBoltMagic(file: PageFile): boolean {
-  return BOLT_META_OFFSETS.some(offset => hasMagic(new Uint8Array(file.read(offset, META_END).buffer)));
+  return isBolt((offset, bytes) => new Uint8Array(file.read(offset, bytes).buffer));
 }
 
 /** Both meta pages; 'bolt' if they are bbolt's. */
