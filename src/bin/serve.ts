@@ -31,13 +31,13 @@ export async function serve(
     say: message => void write('stderr', `ecs-ipamd: ${message}\n`).catch(() => {}),
     onStopping: () => notifySystemd('STOPPING=1'),
   });
+  const stop = () => daemon.stop();
+  process.on('SIGTERM', stop).on('SIGINT', stop);
   await daemon.start();
   notifySystemd('READY=1');
   const isWatched = (env.WATCHDOG_PID || String(process.pid)) === String(process.pid);
   const watchdogMs = isWatched ? Number(env.WATCHDOG_USEC ?? 0) / 1000 : 0;
   const watchdog = watchdogMs > 0 ? setInterval(() => notifySystemd('WATCHDOG=1'), watchdogMs / 2) : undefined;
-  const stop = () => daemon.stop();
-  process.on('SIGTERM', stop).on('SIGINT', stop);
   await daemon.stopped;
   clearInterval(watchdog);
 }

@@ -30,7 +30,7 @@ export class Daemon {
   readonly #server: Server;
   /** Each with the promise of its end: whatever it was given has been delivered or taken back then. */
   readonly #callers = new Map<Caller, Promise<void>>();
-  #listening: Listening | undefined;
+  #starting: Promise<Listening> | undefined;
   #housekeeping: NodeJS.Timeout | undefined;
   #idle: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -49,13 +49,14 @@ export class Daemon {
   /** @throws CniError if it cannot listen there */
   async start(): Promise<void> {
     const { place, locks, say } = this.#options;
-    this.#listening = await listen(this.#server, place, locks);
+    this.#starting = listen(this.#server, place, locks);
+    await this.#starting;
     this.#housekeeping = setInterval(() => this.#keepHouse(), HOUSEKEEPING_MS);
     this.#rest();
     say(`listening on ${describe(place)}`);
   }
 
-  /** Answers whoever has called, and ends. */
+  /** Answers whoever has called, and ends. It may still be starting. */
   stop(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
@@ -65,7 +66,7 @@ export class Daemon {
 
   async #stop(): Promise<void> {
     clearTimeout(this.#idle);
-    await this.#listening?.end();
+    await (await this.#starting)?.end();
     for (const caller of this.#callers.keys()) if (caller.isBetweenRequests) caller.close();
     await Promise.all(this.#callers.values());
     clearInterval(this.#housekeeping);

@@ -86,8 +86,8 @@ test('a notification socket that nobody reads does not matter', async () => {
   for (const path of ['/nonexistent/notify', '@ecs-ipam-test-nobody', 'x'.repeat(300), '']) {
     const daemon = await startDaemon({ env: { NOTIFY_SOCKET: path, WATCHDOG_USEC: '50000' } });
     await sleep(100);
-    const { status, stderr } = await daemon.end('SIGTERM');
-    assert.is(status, 0, stderr);
+    const { status, signal, stderr } = await daemon.end('SIGTERM');
+    assert.is(status, 0, `${signal}: ${stderr}`);
   }
 });
 

@@ -1,7 +1,8 @@
 // A daemon that is told to stop fails no call: whoever has connected is answered, whoever comes later finds no socket
 // and helps itself, or finds the daemon that follows.
 
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { holdFlock, letGo } from '../integration/support/hold.ts';
@@ -10,7 +11,7 @@ import { sleep } from '../integration/support/process.ts';
 import { cniEnv, type Env, temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
 import { testWith } from '../support/requirements.ts';
-import { type Daemon, startDaemon, stopDaemon } from './support/daemon.ts';
+import { beginDaemon, type Daemon, startDaemon, stopDaemon } from './support/daemon.ts';
 import { ask } from './support/frames.ts';
 
 const test = suite('stopping');
@@ -119,6 +120,21 @@ testWith(test, ['flock'], 'whoever has connected before the signal is answered, 
   distinct(addresses, 'ADDs');
   assert.is((await ending).status, 0);
   await holdsExactly(store, ['10.0.0.2', ...addresses]);
+});
+
+test('a signal while it starts leaves no socket behind', async () => {
+  const random = new Random('starting daemons');
+  const ends: string[] = [];
+  for (let round = 0; round < 12; round++) {
+    const daemon = beginDaemon();
+    await sleep(random.fraction() * 120);
+    const { status, signal, stderr } = await daemon.end('SIGTERM');
+    // Whatever ends it before it has begun to listen is in order.
+    if (stderr.includes('listening')) assert.is(status, 0, `${signal}: ${stderr}`);
+    assert.equal(readdirSync(dirname(daemon.socket)), [], `round ${round}: ${stderr}`);
+    ends.push(`${status ?? signal}`);
+  }
+  console.log(`ended with ${ends.join(' ')}`);
 });
 
 test.run();
