@@ -10,8 +10,8 @@ import type { Transaction } from './transaction.ts';
  * That file stays as `<path>.<reason>-<time>`. For whoever holds the store's lock exclusively, and has it not open.
  *
  * If the process dies on the way, `path` is the old file or the new one, never none: an empty store would be made in
- * its place, and give every address anew. Whoever has the old file open (a daemon, a reader) sees by its inode that it has
- * been replaced.
+ * its place, and give every address anew. Whoever has the old file open (a daemon, a reader) sees by its inode that it
+ * has been replaced.
  *
  * @param check throws if the new store is not what it should be: then nothing has changed
  * @returns the old file's new name; undefined if there was none
