@@ -3,14 +3,13 @@
 import { addressPool } from '../contestants/address-pool.ts';
 import { bigIntSet } from '../contestants/bigint-set.ts';
 import { type Contestant, SLASH_48 } from '../contestants/contestant.ts';
-import { ownFunction } from '../contestants/own-copy.ts';
 import { roaring } from '../contestants/roaring.ts';
 import { roaringWasm } from '../contestants/roaring-wasm.ts';
 import { count, type Expectation, median, type Question, type Series, series } from '../harness/question.ts';
 import { consume, interleave, type Contestant as Taker } from '../harness/rounds.ts';
 import { nanosecondsEach } from './clock.ts';
 import { gather } from './gather.ts';
-import { acquireLoop } from './loops.ts';
+import { acquirer } from './loops.ts';
 import { measured } from './memory.ts';
 
 const LIVE = [1_000, 100_000, 10_000_000, 100_000_000, 1_000_000_000];
@@ -35,7 +34,7 @@ export const growth: Question = {
       LIVE.filter(live => live <= most(contestant)).map(live => ({ contestant, live, bytes: 0 })),
     );
     const keyOf = ({ contestant, live }: (typeof cases)[number]) => `${contestant.name} ${live}`;
-    const loops = new Map(contestants.map(contestant => [contestant, ownFunction(acquireLoop)]));
+    const loops = new Map(contestants.map(contestant => [contestant, acquirer()]));
     const takers = cases.map((each): Taker => {
       const loop = loops.get(each.contestant)!;
       return {
@@ -56,7 +55,7 @@ export const growth: Question = {
         },
       };
     });
-    const results = await interleave(takers, { rounds: quick ? 5 : 9, warmUps: 1 }, progress);
+    const results = await interleave(takers, { rounds: 5, warmUps: 1 }, progress);
     const values = (contestant: string, live: number, measure: string) =>
       results.get(`${contestant} ${live}`)?.[measure] ?? [];
     const bytesAt = (live: number) => cases.find(each => each.contestant === addressPool && each.live === live)!.bytes;
