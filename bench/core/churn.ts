@@ -79,7 +79,7 @@ async function answer(
   expectations: (ns: (name: string) => number, bytes: (name: string) => number) => Answer['expectations'],
 ): Promise<Answer> {
   const { place, bits, live, stays } = situation;
-  const pairs = quick ? 10 * SLOTS : 100 * SLOTS;
+  const pairs = quick ? 10 * SLOTS : 50 * SLOTS;
   const kept: Kept[] = [];
   const takers = [];
   const offsets = [...scattered(bits, live)];
@@ -93,7 +93,7 @@ async function answer(
     const handles = offsets.map(offset => allocator.handleOf(offset));
     takers.push(churner(contestant.name, allocator, handles, { pairs, stays }));
   }
-  const results: Results = await interleave(takers, { rounds: quick ? 5 : 11, warmUps: 1 }, progress);
+  const results: Results = await interleave(takers, { rounds: quick ? 5 : 7, warmUps: 1 }, progress);
   for (const { allocator } of takers) allocator.close?.();
   const ns = (name: string) => results.get(name)![PAIR]!;
   const bytesOf = (name: string) => kept.find(({ contestant }) => contestant.name === name)!.bytes;

@@ -30,7 +30,7 @@ export const last: Question = {
       ...contestants.map(contestant => ({ contestant, bits: SLASH_16, acquires: quick ? 4 : 50 })),
     ];
     const takers = cases.map(taker);
-    const results = await interleave(takers, { rounds: quick ? 5 : 11, warmUps: 1 }, progress);
+    const results = await interleave(takers, { rounds: quick ? 5 : 7, warmUps: 1 }, progress);
     const us = (i: number, measure: string) => results.get(takers[i]!.name)![measure]!;
     return {
       series: cases.flatMap(({ contestant: { name: contestant }, bits }, i): Series[] =>

@@ -25,7 +25,7 @@ export const sequential: Question = {
   asks: 'How long does it take to acquire the next address of a /48?',
   async run({ quick, progress }) {
     const many = quick ? 100_000 : 1_000_000;
-    const few = quick ? 2_000 : 50_000;
+    const few = quick ? 2_000 : 10_000;
     const fast = await gather([
       addressPool,
       addressPoolText,
@@ -41,7 +41,7 @@ export const sequential: Question = {
       ...fast.contestants.map(contestant => taker(contestant, many)),
       ...slow.contestants.map(contestant => taker(contestant, few)),
     ];
-    const results = await interleave(takers, { rounds: quick ? 5 : 11, warmUps: 2 }, progress);
+    const results = await interleave(takers, { rounds: quick ? 5 : 7, warmUps: 1 }, progress);
     const ns = (name: string) => results.get(name)?.[ACQUIRE] ?? [];
     return {
       series: takers.map(({ name }) => series({ contestant: name, measure: ACQUIRE, unit: 'ns' }, ns(name))),
