@@ -26,7 +26,7 @@ export const churn: Question = {
   asks: 'Of 1 M live addresses in a range of 4 M a random one is released and the next acquired: how long do both take?',
   async run({ quick, progress }) {
     // A quarter of the range, whatever its size.
-    const bits = quick ? 20 : 22;
+    const bits = quick ? 18 : 22;
     const gathered = await gather([addressPool, coreWasm, coreJs, roaring, roaringWasm, bigIntSet]);
     const live = 2 ** (bits - 2);
     return answer(gathered, { place: ipv6Place(bits), bits, live, stays: false }, quick, progress, (ns, bytes) => [
@@ -52,7 +52,7 @@ export const scatter: Question = {
   async run({ quick, progress }) {
     // No roaring: its values have 32 bits.
     const gathered = await gather([addressPool, coreWasm, coreJs, bigIntSet]);
-    const live = quick ? 100_000 : 1_000_000;
+    const live = quick ? 50_000 : 1_000_000;
     return answer(gathered, { place: SLASH_48, bits: 80, live, stays: true }, quick, progress, (_ns, bytes) => [
       {
         says: "memory of the pool, of the Set's",
@@ -79,7 +79,7 @@ async function answer(
   expectations: (ns: (name: string) => number, bytes: (name: string) => number) => Answer['expectations'],
 ): Promise<Answer> {
   const { place, bits, live, stays } = situation;
-  const pairs = quick ? 20 * SLOTS : 100 * SLOTS;
+  const pairs = quick ? 10 * SLOTS : 50 * SLOTS;
   const kept: Kept[] = [];
   const takers = [];
   const offsets = [...scattered(bits, live)];
@@ -93,7 +93,7 @@ async function answer(
     const handles = offsets.map(offset => allocator.handleOf(offset));
     takers.push(churner(contestant.name, allocator, handles, { pairs, stays }));
   }
-  const results: Results = await interleave(takers, { rounds: quick ? 5 : 11, warmUps: 1 }, progress);
+  const results: Results = await interleave(takers, { rounds: quick ? 5 : 7, warmUps: 1 }, progress);
   for (const { allocator } of takers) allocator.close?.();
   const ns = (name: string) => results.get(name)![PAIR]!;
   const bytesOf = (name: string) => kept.find(({ contestant }) => contestant.name === name)!.bytes;

@@ -5,14 +5,13 @@ import { bigIntSet } from '../contestants/bigint-set.ts';
 import { type Allocator, type Contestant, ipv6Place } from '../contestants/contestant.ts';
 import { coreJs } from '../contestants/core-js.ts';
 import { coreWasm } from '../contestants/core-wasm.ts';
-import { ownFunction } from '../contestants/own-copy.ts';
 import { roaring } from '../contestants/roaring.ts';
 import { roaringWasm } from '../contestants/roaring-wasm.ts';
 import { count, median, type Question, type Series, series } from '../harness/question.ts';
 import { consume, interleave } from '../harness/rounds.ts';
 import { nanosecondsEach } from './clock.ts';
 import { gather } from './gather.ts';
-import { acquireLoop } from './loops.ts';
+import { acquirer } from './loops.ts';
 import { measured } from './memory.ts';
 
 export const fragmented: Question = {
@@ -25,7 +24,7 @@ export const fragmented: Question = {
     const acquires = quick ? 40_000 : 100_000;
     const kept = contestants.map(contestant => ({ contestant, ...measured(() => everySecond(contestant, bits)) }));
     const takers = kept.map(({ contestant: { name }, allocator }) => {
-      const loop = ownFunction(acquireLoop);
+      const loop = acquirer();
       return {
         name,
         round() {

@@ -3,14 +3,13 @@
 import { addressPool } from '../contestants/address-pool.ts';
 import { bigIntSet } from '../contestants/bigint-set.ts';
 import { type Contestant, SLASH_48 } from '../contestants/contestant.ts';
-import { ownFunction } from '../contestants/own-copy.ts';
 import { roaring } from '../contestants/roaring.ts';
 import { roaringWasm } from '../contestants/roaring-wasm.ts';
 import { count, type Expectation, median, type Question, type Series, series } from '../harness/question.ts';
 import { consume, interleave, type Contestant as Taker } from '../harness/rounds.ts';
 import { nanosecondsEach } from './clock.ts';
 import { gather } from './gather.ts';
-import { acquireLoop } from './loops.ts';
+import { acquirer } from './loops.ts';
 import { measured } from './memory.ts';
 
 const LIVE = [1_000, 100_000, 10_000_000, 100_000_000, 1_000_000_000];
@@ -30,12 +29,12 @@ export const growth: Question = {
   async run({ quick, progress }) {
     const { contestants, notes } = await gather([addressPool, roaring, roaringWasm, bigIntSet]);
     // A Set is filled one by one, and cannot hold more than 2^24.
-    const most = (contestant: Contestant) => (contestant === bigIntSet ? (quick ? 100_000 : 10_000_000) : MOST);
+    const most = (contestant: Contestant) => (contestant === bigIntSet ? 100_000 : MOST);
     const cases = contestants.flatMap(contestant =>
       LIVE.filter(live => live <= most(contestant)).map(live => ({ contestant, live, bytes: 0 })),
     );
     const keyOf = ({ contestant, live }: (typeof cases)[number]) => `${contestant.name} ${live}`;
-    const loops = new Map(contestants.map(contestant => [contestant, ownFunction(acquireLoop)]));
+    const loops = new Map(contestants.map(contestant => [contestant, acquirer()]));
     const takers = cases.map((each): Taker => {
       const loop = loops.get(each.contestant)!;
       return {
@@ -56,7 +55,7 @@ export const growth: Question = {
         },
       };
     });
-    const results = await interleave(takers, { rounds: quick ? 5 : 9, warmUps: 1 }, progress);
+    const results = await interleave(takers, { rounds: 5, warmUps: 1 }, progress);
     const values = (contestant: string, live: number, measure: string) =>
       results.get(`${contestant} ${live}`)?.[measure] ?? [];
     const bytesAt = (live: number) => cases.find(each => each.contestant === addressPool && each.live === live)!.bytes;
@@ -72,7 +71,7 @@ export const growth: Question = {
       ),
       notes: [
         `${NEXT.toLocaleString('en')} acquires in each round, after as many as warm-up`,
-        'filled by acquireMany and addRange; the Set one by one, as far as it can be in the time (2^24 is its end)',
+        'filled by acquireMany and addRange; the Set one by one, as far as there is time for (2^24 is its end)',
         'memory: of the pool its WebAssembly memory, of roaring the serialised form, of the Set the heap',
         ...notes,
       ],

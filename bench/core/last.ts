@@ -24,13 +24,13 @@ export const last: Question = {
   async run({ quick, progress }) {
     const { contestants, notes } = await gather([roaring, roaringWasm, bigIntSet]);
     const cases: Case[] = [
-      { contestant: addressPool, bits: SLASH_8, acquires: quick ? 5_000 : 20_000 },
-      { contestant: addressPool, bits: SLASH_16, acquires: quick ? 5_000 : 20_000 },
+      { contestant: addressPool, bits: SLASH_8, acquires: quick ? 2_000 : 20_000 },
+      { contestant: addressPool, bits: SLASH_16, acquires: quick ? 2_000 : 20_000 },
       // Those who look at one address after another: a /8 would take them a second for each acquire.
-      ...contestants.map(contestant => ({ contestant, bits: SLASH_16, acquires: quick ? 10 : 100 })),
+      ...contestants.map(contestant => ({ contestant, bits: SLASH_16, acquires: quick ? 4 : 50 })),
     ];
     const takers = cases.map(taker);
-    const results = await interleave(takers, { rounds: quick ? 5 : 11, warmUps: 1 }, progress);
+    const results = await interleave(takers, { rounds: quick ? 5 : 7, warmUps: 1 }, progress);
     const us = (i: number, measure: string) => results.get(takers[i]!.name)![measure]!;
     return {
       series: cases.flatMap(({ contestant: { name: contestant }, bits }, i): Series[] =>

@@ -9,14 +9,13 @@ import { coreWasm } from '../contestants/core-wasm.ts';
 import { ipAddress } from '../contestants/ip-address.ts';
 import { ipaddrJs } from '../contestants/ipaddr-js.ts';
 import { netmask } from '../contestants/netmask.ts';
-import { ownFunction } from '../contestants/own-copy.ts';
 import { roaring, roaringAdd } from '../contestants/roaring.ts';
 import { roaringWasm } from '../contestants/roaring-wasm.ts';
 import { type Expectation, median, type Question, series } from '../harness/question.ts';
 import { consume, interleave, type Contestant as Taker } from '../harness/rounds.ts';
 import { nanosecondsEach } from './clock.ts';
 import { gather } from './gather.ts';
-import { acquireLoop } from './loops.ts';
+import { acquirer } from './loops.ts';
 
 const ACQUIRE = 'acquire';
 const ROARING_ADD = 'roaring (native), add alone';
@@ -25,8 +24,8 @@ export const sequential: Question = {
   name: 'core/sequential',
   asks: 'How long does it take to acquire the next address of a /48?',
   async run({ quick, progress }) {
-    const many = quick ? 200_000 : 1_000_000;
-    const few = quick ? 5_000 : 50_000;
+    const many = quick ? 100_000 : 1_000_000;
+    const few = quick ? 2_000 : 10_000;
     const fast = await gather([
       addressPool,
       addressPoolText,
@@ -42,7 +41,7 @@ export const sequential: Question = {
       ...fast.contestants.map(contestant => taker(contestant, many)),
       ...slow.contestants.map(contestant => taker(contestant, few)),
     ];
-    const results = await interleave(takers, { rounds: quick ? 7 : 11, warmUps: 2 }, progress);
+    const results = await interleave(takers, { rounds: quick ? 5 : 7, warmUps: 1 }, progress);
     const ns = (name: string) => results.get(name)?.[ACQUIRE] ?? [];
     return {
       series: takers.map(({ name }) => series({ contestant: name, measure: ACQUIRE, unit: 'ns' }, ns(name))),
@@ -59,7 +58,7 @@ export const sequential: Question = {
 };
 
 function taker(contestant: Contestant, count: number): Taker {
-  const loop = ownFunction(acquireLoop);
+  const loop = acquirer();
   return {
     name: contestant.name,
     round() {
