@@ -55,7 +55,7 @@ export const growth: Question = {
         },
       };
     });
-    const results = await interleave(takers, { rounds: 5, warmUps: 1 }, progress);
+    const results = await interleave(takers, { rounds: quick ? 5 : 9, warmUps: 1 }, progress);
     const values = (contestant: string, live: number, measure: string) =>
       results.get(`${contestant} ${live}`)?.[measure] ?? [];
     const bytesAt = (live: number) => cases.find(each => each.contestant === addressPool && each.live === live)!.bytes;
