@@ -25,48 +25,84 @@ export function addressBits(address: Uint8Array): number {
  * @throws SyntaxError that quotes the text
  */
 export function parseAddress(text: string): Uint8Array {
-  const bytes = text.includes(':') ? parseIPv6(text) : parseIPv4(text);
+  const bytes = text.includes(':') ? parseIPv6(text) : parseIPv4(text, 0);
   if (bytes === undefined) throw new SyntaxError(`${JSON.stringify(text)} is not an IP address`);
   return bytes;
 }
 
-function parseIPv4(text: string): Uint8Array | undefined {
-  const octets = text.split('.');
-  if (octets.length !== IPV4_BYTES || !octets.every(octet => /^(0|[1-9]\d{0,2})$/.test(octet) && Number(octet) < 256)) {
-    return undefined;
+const ZERO = 0x30; // '0'
+const LOWER_A = 0x61; // 'a'
+const COLON = 0x3a;
+const DOT = 0x2e;
+
+/** Value of a hexadecimal digit's character code; past 15 for anything else. */
+function digitOf(code: number): number {
+  if (code < LOWER_A - 0x20) return (code - ZERO) >>> 0 < 10 ? code - ZERO : 16;
+  const letter = (code | 0x20) - LOWER_A;
+  return letter < 6 ? letter + 10 : 16;
+}
+
+/** Dotted decimal from `start` to the end of the text. */
+function parseIPv4(text: string, start: number): Uint8Array | undefined {
+  const bytes = new Uint8Array(IPV4_BYTES);
+  let at = start;
+  for (let i = 0; i < IPV4_BYTES; i++) {
+    if (i > 0 && text.charCodeAt(at++) !== DOT) return undefined;
+    const begin = at;
+    let octet = 0;
+    for (; at < text.length && at < begin + 3; at++) {
+      const digit = digitOf(text.charCodeAt(at));
+      if (digit > 9) break;
+      octet = octet * 10 + digit;
+    }
+    const hasLeadingZero = at > begin + 1 && text.charCodeAt(begin) === ZERO;
+    if (at === begin || octet > 255 || hasLeadingZero) return undefined;
+    bytes[i] = octet;
   }
-  return Uint8Array.from(octets, Number);
+  return at === text.length ? bytes : undefined;
 }
 
 function parseIPv6(text: string): Uint8Array | undefined {
-  const halves = text.split('::');
-  if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0]!, halves.length === 1);
-  const tail = halves.length === 1 ? [] : parseGroups(halves[1]!, true);
-  if (head === undefined || tail === undefined) return undefined;
-  const zeros = GROUPS - head.length - tail.length;
-  if (halves.length === 1 ? zeros !== 0 : zeros < 1) return undefined;
-  const groups = [...head, ...new Array<number>(zeros).fill(0), ...tail];
-  return Uint8Array.from(groups.flatMap(group => [group >> 8, group & 0xff]));
-}
-
-/** The 16-bit groups of one side of `::`. The address's end may be an IPv4 address. */
-function parseGroups(text: string, isEnd: boolean): number[] | undefined {
-  if (text === '') return [];
-  const parts = text.split(':');
-  const groups: number[] = [];
-  for (const [i, part] of parts.entries()) {
-    if (isEnd && i === parts.length - 1 && part.includes('.')) {
-      const tail = parseIPv4(part);
-      if (tail === undefined) return undefined;
-      groups.push((tail[0]! << 8) | tail[1]!, (tail[2]! << 8) | tail[3]!);
-    } else if (/^[0-9a-fA-F]{1,4}$/.test(part)) {
-      groups.push(Number.parseInt(part, 16));
-    } else {
-      return undefined;
-    }
+  const bytes = new Uint8Array(IPV6_BYTES);
+  let length = 0; // of what has been read
+  let gap = -1; // where `::` stands
+  let at = 0;
+  if (text.charCodeAt(0) === COLON) {
+    if (text.charCodeAt(1) !== COLON) return undefined;
+    gap = 0;
+    at = 2;
   }
-  return groups;
+  while (at < text.length) {
+    if (length === IPV6_BYTES) return undefined;
+    const begin = at;
+    let group = 0;
+    for (; at < text.length && at < begin + 4; at++) {
+      const digit = digitOf(text.charCodeAt(at));
+      if (digit > 15) break;
+      group = group * 16 + digit;
+    }
+    if (text.charCodeAt(at) === DOT) {
+      const tail = length <= IPV6_BYTES - IPV4_BYTES ? parseIPv4(text, begin) : undefined;
+      if (tail === undefined) return undefined;
+      bytes.set(tail, length);
+      length += IPV4_BYTES;
+      break;
+    }
+    if (at === begin) return undefined;
+    bytes[length++] = group >> 8;
+    bytes[length++] = group & 0xff;
+    if (at === text.length) break;
+    if (text.charCodeAt(at++) !== COLON || at === text.length) return undefined;
+    if (text.charCodeAt(at) !== COLON) continue;
+    if (gap >= 0) return undefined;
+    gap = length;
+    at++;
+  }
+  if (gap < 0) return length === IPV6_BYTES ? bytes : undefined;
+  if (length === IPV6_BYTES) return undefined; // `::` stands for one group at least
+  bytes.copyWithin(IPV6_BYTES - (length - gap), gap, length);
+  bytes.fill(0, gap, IPV6_BYTES - (length - gap));
+  return bytes;
 }
 
 /** Canonical text of an address of 4 or 16 bytes: dotted decimal, or RFC 5952. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -85,6 +86,32 @@ test('what is written is read back, and is canonical', () => {
       assert.is(formatAddress(parseAddress(text)), text);
     }),
     { numRuns: 2000 },
+  );
+});
+
+test('what Node takes for an address is one, and nothing else', () => {
+  const piece = fc.oneof(
+    fc.nat(0x1ffff).map(group => group.toString(16)),
+    fc.nat(300).map(String),
+    fc.constantFrom('', ':', '::', '.', '00', '0x1', 'g', ' ', '/', '-'),
+  );
+  const text = fc
+    .tuple(fc.array(piece, { maxLength: 9 }), fc.constantFrom(':', '.', ''))
+    .map(([pieces, between]) => pieces.join(between));
+  const mixed = fc.tuple(text, fc.ipV4(), text).map(([head, tail, end]) => `${head}:${tail}${end.slice(0, 1)}`);
+  fc.assert(
+    fc.property(fc.oneof(text, mixed, fc.ipV4(), fc.ipV6()), candidate => {
+      const isAddress = isIP(candidate) !== 0;
+      let isTaken = true;
+      try {
+        parseAddress(candidate);
+      } catch (error) {
+        if (!(error instanceof SyntaxError)) throw error;
+        isTaken = false;
+      }
+      assert.is(isTaken, isAddress, JSON.stringify(candidate));
+    }),
+    { numRuns: 20_000 },
   );
 });
 
