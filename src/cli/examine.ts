@@ -47,9 +47,9 @@ export function judge(path: string, survey: Survey, sha256: Sha256): Examination
 }
 
 /** What nobody can bring back: rows that are lost, and of which no other row tells. */
-function findUnexplained(path: string, { counted, rows, lost }: Survey, explained: number): Finding | undefined {
+function findUnexplained(path: string, { counted, certain, lost }: Survey, explained: number): Finding | undefined {
   if (lost.length === 0) return undefined;
-  const missing = counted === undefined ? undefined : counted - rows.length - explained;
+  const missing = counted === undefined ? undefined : counted - certain - explained;
   if (missing !== undefined && missing <= 0) return undefined;
   const amount = missing === undefined ? 'an unknown number of rows' : `${missing} of ${counted} rows`;
   return byHand(

@@ -24,6 +24,8 @@ export interface Survey {
   lost: KeyRange[];
   /** How many rows there are by the header. Undefined if there is none: then every leaf of the file was looked at. */
   counted: number | undefined;
+  /** How many of `rows` are among those for sure, not copies of an earlier state. */
+  certain: number;
   /** How many of the rows were found where the tree does not lead. */
   salvaged: number;
 }
@@ -144,7 +146,9 @@ function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
     const problem = `${salvaged} of them are cut off, and were found in leaves beside the tree`;
     problems.push({ subject: 'rows', problem });
   }
-  return { problems, rows, unreadable, lost, counted: meta.rows.entries, salvaged };
+  // Without the free list, what was salvaged may be stale copies, and stand for nothing that is in use.
+  const certain = rows.length - (freeProblems.length > 0 || isDoubtful ? salvaged : 0);
+  return { problems, rows, unreadable, lost, counted: meta.rows.entries, certain, salvaged };
 }
 
 /** Looks at the checksums of rows. Around a wrong one, which may be its key's, a row may be missing. */
@@ -170,5 +174,13 @@ function surveyLeaves(file: PageFile): Survey {
   if (rows.length === 0) {
     throw file.finding(`is no LMDB file that can be used, and has no row of a store in its ${file.size} bytes`);
   }
-  return { problems: [], rows, unreadable: [], lost: [ALL_KEYS], counted: undefined, salvaged: rows.length };
+  return {
+    problems: [],
+    rows,
+    unreadable: [],
+    lost: [ALL_KEYS],
+    counted: undefined,
+    certain: 0,
+    salvaged: rows.length,
+  };
 }
