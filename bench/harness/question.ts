@@ -47,7 +47,7 @@ export interface Expectation {
   unit?: string;
 }
 
-export const isMet = ({ value, atMost = Number.POSITIVE_INFINITY, atLeast = 0 }: Expectation): boolean =>
+export const isMet = ({ value, atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY }: Expectation): boolean =>
   value <= atMost && value >= atLeast;
 
 /** The figure of many rounds: their median, with the lowest and the highest. */
