@@ -47,8 +47,11 @@ export interface Expectation {
   unit?: string;
 }
 
-export const isMet = ({ value, atMost = Number.POSITIVE_INFINITY, atLeast = Number.NEGATIVE_INFINITY }: Expectation): boolean =>
-  value <= atMost && value >= atLeast;
+export const isMet = ({
+  value,
+  atMost = Number.POSITIVE_INFINITY,
+  atLeast = Number.NEGATIVE_INFINITY,
+}: Expectation): boolean => value <= atMost && value >= atLeast;
 
 /** The figure of many rounds: their median, with the lowest and the highest. */
 export function series(of: Pick<Series, 'contestant' | 'measure' | 'unit' | 'at'>, values: number[]): Series {
