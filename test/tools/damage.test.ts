@@ -66,8 +66,8 @@ async function repairs(store: string, what: string, whole: Lease[]): Promise<voi
 }
 
 /**
- * An ADD on the repaired store. Where all that told of a gateway is lost but that its address is used, an operator has to
- * release it first, as the error says.
+ * An ADD on the repaired store. Where all that told of a gateway is lost but that its address is used, an operator has
+ * to release it first, as the error says.
  */
 async function addTo(store: string, what: string): Promise<string[]> {
   const run = await add({ store, conf: CONF, owner: 'new' });
