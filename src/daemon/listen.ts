@@ -1,11 +1,12 @@
 // Where the daemon is reached: a socket that it makes at a path, or one that systemd has made and passes on.
 
 import { randomUUID } from 'node:crypto';
-import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync, type Stats } from 'node:fs';
+import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { CniError, ErrorCode } from '../cni/error.ts';
 import type { FileLocks } from '../store/flock.ts';
+import { isSame } from '../store/same-file.ts';
 
 /** A path to make a socket at, or the descriptor of one that is listening already (systemd's socket activation). */
 export type Place = { path: string } | { fd: number };
@@ -101,8 +102,6 @@ function bind(server: Server, place: Place): Promise<void> {
     });
   });
 }
-
-const isSame = (file: Stats, other: Stats | undefined) => other?.ino === file.ino && other.dev === file.dev;
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 

@@ -11,6 +11,7 @@ import { StoreError } from './error.ts';
 import type { FileLocks } from './flock.ts';
 import { findStore } from './guard.ts';
 import { deadlineOf, releaseLock, takeLock } from './lock.ts';
+import { isSame } from './same-file.ts';
 import type { StoreLocation } from './transaction.ts';
 
 /**
@@ -55,7 +56,7 @@ function place(copy: string, file: string, replaces: boolean, store: string): vo
 
 export function areSameFile(a: string, b: string): boolean {
   const [first, second] = [a, b].map(path => statSync(path, { throwIfNoEntry: false }));
-  return first !== undefined && first.ino === second?.ino && first.dev === second.dev;
+  return isSame(first, second);
 }
 
 function about<T>(file: string, work: () => T): T {

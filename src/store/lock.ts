@@ -3,6 +3,7 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { StoreError, translated } from './error.ts';
 import type { FileLocks } from './flock.ts';
+import { isSame } from './same-file.ts';
 
 export interface Deadline {
   path: string;
@@ -53,7 +54,7 @@ export function releaseLock(lock: number, locks: FileLocks): void {
 /** Whether `path` leads to the open file. */
 export function isSameFile(fd: number, path: string): boolean {
   const [held, named] = [fstatSync(fd, { bigint: true }), statSync(path, { bigint: true, throwIfNoEntry: false })];
-  return named !== undefined && held.ino === named.ino && held.dev === named.dev;
+  return isSame(held, named);
 }
 
 /**

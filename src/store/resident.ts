@@ -6,6 +6,7 @@ import type { FileLocks } from './flock.ts';
 import { closeUnderLock, openLocked } from './guard.ts';
 import { type LmdbStore, lmdbCode } from './lmdb.ts';
 import { type Deadline, releaseLock, takeLock } from './lock.ts';
+import { isSame } from './same-file.ts';
 import type { ReadTransaction, Transaction } from './transaction.ts';
 import { WriteBack } from './write-back.ts';
 
@@ -106,7 +107,4 @@ export class ResidentStore {
   }
 }
 
-function isAt(path: string, file: Stats): boolean {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found?.ino === file.ino && found.dev === file.dev;
-}
+const isAt = (path: string, file: Stats): boolean => isSame(file, statSync(path, { throwIfNoEntry: false }));
