@@ -11,10 +11,10 @@ import {
   decodeOwner,
   decodePool,
   describeKey,
-  type PoolRecord,
   parseKey,
 } from '../store/records.ts';
 import type { Row } from '../store/transaction.ts';
+import type { Pool } from './import.ts';
 import { Subnet } from './subnet.ts';
 
 export interface NodeRow {
@@ -29,16 +29,12 @@ export interface OwnerRow {
   addresses: Uint8Array[];
 }
 
-export interface PoolRow extends PoolRecord {
-  subnet: Subnet;
-}
-
 /** Each kind by its keys as hexadecimal text, in the order of the keys. */
 export interface Content {
   leases: Map<string, Lease>;
   nodes: Map<string, NodeRow>;
   owners: Map<string, OwnerRow>;
-  pools: Map<string, PoolRow>;
+  pools: Map<string, Pool>;
   /** By name. */
   settings: Map<string, string>;
   /** Keys of rows whose values make no sense. */

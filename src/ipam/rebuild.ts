@@ -6,8 +6,9 @@ import { keepSettings, migrate } from '../store/migrate.ts';
 import { poolKey } from '../store/records.ts';
 import type { Transaction } from '../store/transaction.ts';
 import type { Claim, Claims } from './claims.ts';
-import { type Content, keyText, type PoolRow } from './content.ts';
+import { type Content, keyText } from './content.ts';
 import { Forest } from './forest.ts';
+import type { Pool } from './import.ts';
 import { Ledger, type Sha256 } from './ledger.ts';
 import { Subnet } from './subnet.ts';
 
@@ -51,8 +52,8 @@ export function rebuild(
 }
 
 /** Adds the pools that leases are from and that are not there: the cursor is where the newest lease is. */
-function addPools(pools: Map<string, PoolRow>, leases: readonly Lease[]): void {
-  const added = new Map<string, { pool: PoolRow; newestMs: number }>();
+function addPools(pools: Map<string, Pool>, leases: readonly Lease[]): void {
+  const added = new Map<string, { pool: Pool; newestMs: number }>();
   for (const { address, subnetBits, kind, timeMs } of leases) {
     if (subnetBits > 8 * address.length) continue;
     const subnet = new Subnet({ address, bits: subnetBits });
@@ -69,7 +70,7 @@ function addPools(pools: Map<string, PoolRow>, leases: readonly Lease[]): void {
   for (const [text, { pool }] of added) pools.set(text, pool);
 }
 
-function recover({ address, kind }: Claim, pools: ReadonlyMap<string, PoolRow>, given: Given): Lease {
+function recover({ address, kind }: Claim, pools: ReadonlyMap<string, Pool>, given: Given): Lease {
   // The smallest pool that could have given it.
   const bits = [...pools.values()]
     .filter(({ subnet }) => subnet.contains(address) && subnet.reservedAs(address) === undefined)
