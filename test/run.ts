@@ -1,16 +1,18 @@
 // Runs each test file in a process of its own, two at a time, and adds up what uvu prints. A file that ends without
 // uvu's summary (a crash, a hang, a missing `test.run()`) counts as a failure. The last line is `N passed, N failed`.
-// Usage: node --import tsx test/run.ts [part of a file name ...]
+// Usage: node --import tsx test/run.ts [--soak] [part of a file name ...]
+// --soak runs the tests that have a longer form (support/effort.ts), in that form.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const testDir = fileURLToPath(new URL('.', import.meta.url));
 const PARALLEL = 2;
-const MOST_MS_PER_FILE = 600_000;
+const soak = process.argv.includes('--soak');
+const MOST_MS_PER_FILE = soak ? 3_600_000 : 600_000;
 
 interface Outcome {
   file: string;
@@ -45,13 +47,19 @@ async function startDaemon(): Promise<{ socket: string; process: ChildProcess }>
 function testFiles(filters: string[]): string[] {
   return readdirSync(testDir, { recursive: true, encoding: 'utf8' })
     .filter(file => file.endsWith('.test.ts') && (filters.length === 0 || filters.some(part => file.includes(part))))
+    .filter(file => !soak || readFileSync(join(testDir, file), 'utf8').includes('support/effort'))
     .sort();
 }
 
 function runFile({ file, socket }: Job): Promise<Outcome> {
   const startMs = performance.now();
   const child = spawn(process.execPath, ['--import', 'tsx', join(testDir, file)], {
-    env: { ...process.env, FORCE_COLOR: '0', ...(socket === undefined ? {} : { ECS_IPAM_TEST_SOCKET: socket }) },
+    env: {
+      ...process.env,
+      FORCE_COLOR: '0',
+      ...(soak ? { ECS_IPAM_TEST_SOAK: '1' } : {}),
+      ...(socket === undefined ? {} : { ECS_IPAM_TEST_SOCKET: socket }),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
@@ -102,7 +110,7 @@ interface Job {
   socket?: string;
 }
 
-const files = testFiles(process.argv.slice(2));
+const files = testFiles(process.argv.slice(2).filter(argument => argument !== '--soak'));
 const throughDaemon = files.filter(file => file.startsWith('plugin/') && !ONE_SHOT_ONLY.includes(file));
 const daemon = throughDaemon.length > 0 ? await startDaemon() : undefined;
 const queue: Job[] = [...files.map(file => ({ file })), ...throughDaemon.map(file => ({ file, ...daemon }))];
@@ -118,7 +126,7 @@ await Promise.all(
           `${job.socket === undefined ? '' : ' through the daemon'}: ` +
           `${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds.toFixed(1)} s`,
       );
-      for (const line of outcome.output.split('\n')) if (/^(skipped|seed)\b/.test(line)) console.log(`     ${line}`);
+      for (const line of outcome.output.split('\n')) if (/^(skipped|seed|tried)\b/.test(line)) console.log(`     ${line}`);
       if (failed > 0) console.log(outcome.output);
     }
   }),
