@@ -126,7 +126,8 @@ await Promise.all(
           `${job.socket === undefined ? '' : ' through the daemon'}: ` +
           `${passed} passed, ${failed} failed, ${skipped} skipped in ${seconds.toFixed(1)} s`,
       );
-      for (const line of outcome.output.split('\n')) if (/^(skipped|seed|tried)\b/.test(line)) console.log(`     ${line}`);
+      for (const line of outcome.output.split('\n'))
+        if (/^(skipped|seed|tried)\b/.test(line)) console.log(`     ${line}`);
       if (failed > 0) console.log(outcome.output);
     }
   }),
