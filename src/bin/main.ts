@@ -6,6 +6,7 @@ import { type Answer, answer, type Services } from '../cni/commands.ts';
 import type { Env } from '../cni/environment.ts';
 import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
+import type { MakeSocketServer } from '../daemon/connection.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { openStore, requireWritable } from '../store/guard.ts';
@@ -15,6 +16,7 @@ import { readStdin, write } from './stdio.ts';
 /** What differs between the hosts that run us. */
 export interface Host {
   locks: FileLocks;
+  sockets: MakeSocketServer;
   sha256: Sha256;
   /** Sends a message to systemd's notification socket, where the host can. */
   notifySystemd?: (socketPath: string, message: string) => void;
@@ -41,7 +43,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   };
   const status = await run(args, env, services, locks, async idleMs => {
     const { serve } = await import('./serve.ts');
-    await serve(env, idleMs, host.locks, shared, host.notifySystemd ?? (() => {}));
+    await serve(env, idleMs, host.locks, host.sockets, shared, host.notifySystemd ?? (() => {}));
   });
   for (const complaint of complaints) await write('stderr', `ecs-ipam: ${complaint}\n`);
   return status;

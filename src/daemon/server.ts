@@ -1,13 +1,13 @@
 // The daemon: answers plugin calls on a Unix socket. Any number of requests may be in flight; their changes go into
 // common transactions, and each is answered only after its own is on disk.
 
-import { createServer, type Server } from 'node:net';
 import { type Answer, answer, type Services } from '../cni/commands.ts';
 import { openLog } from '../cni/log.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { Caller } from './caller.ts';
+import type { MakeSocketServer, Place, SocketServer } from './connection.ts';
 import { encodeAnswer, FrameError, type RequestFrame } from './frame.ts';
-import { describe, type Listening, listen, type Place } from './listen.ts';
+import { describe, type Listening, listen } from './listen.ts';
 import { Stores } from './stores.ts';
 
 export interface DaemonOptions {
@@ -15,6 +15,7 @@ export interface DaemonOptions {
   /** End after so long without a caller; undefined: never. */
   idleMs: number | undefined;
   locks: FileLocks;
+  sockets: MakeSocketServer;
   services: Omit<Services, 'log' | 'openStore'>;
   /** What happens to the daemon itself, for people. */
   say(message: string): void;
@@ -27,7 +28,7 @@ const HOUSEKEEPING_MS = 1_000;
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #stores: Stores;
-  readonly #server: Server;
+  readonly #server: SocketServer;
   /** Each with the promise of its end: whatever it was given has been delivered or taken back then. */
   readonly #callers = new Map<Caller, Promise<void>>();
   #starting: Promise<Listening> | undefined;
@@ -43,7 +44,11 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#stores = new Stores(options.locks);
-    this.#server = createServer({ allowHalfOpen: true }, socket => this.#take(new Caller(socket)));
+    this.#server = options.sockets(connection => {
+      const caller = new Caller(connection);
+      this.#take(caller);
+      return caller;
+    });
   }
 
   /** @throws CniError if it cannot listen there */
