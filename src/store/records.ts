@@ -174,7 +174,8 @@ function unseal(key: Uint8Array, sealed: Uint8Array): Uint8Array {
 }
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** Texts come back as they were put: a byte order mark at the beginning is part of an id. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 function text(value: string): Uint8Array {
   const utf8 = encoder.encode(value);
