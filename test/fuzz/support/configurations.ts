@@ -139,7 +139,7 @@ export const changed = (document: fc.Arbitrary<Document>): fc.Arbitrary<ChangedD
   fc.record({
     document,
     changes: changes(KEYS),
-    patches: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: patches(3) }),
+    patches: fc.oneof({ weight: 3, arbitrary: fc.constant<Patch[]>([]) }, { weight: 1, arbitrary: patches(3) }),
   });
 
 export function bytesOf({ document, changes, patches }: ChangedDocument): Uint8Array {

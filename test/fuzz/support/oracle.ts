@@ -4,17 +4,20 @@ import { isIP } from 'node:net';
 import { inspect } from 'node:util';
 import * as assert from 'uvu/assert';
 import { addressOf, numberOf, widthOf } from '../../pool/support/text.ts';
-import type { Env, Run } from '../../support/plugin.ts';
+import type { Run } from '../../support/plugin.ts';
 
 /** Codes that a command may end with where the store and the machine are sound. */
-export const CODES: Record<string, readonly number[]> = {
-  ADD: [1, 4, 6, 7, 101, 102, 103],
-  CHECK: [1, 4, 6, 7, 104],
-  DEL: [1, 4, 6, 7],
-  GC: [1, 4, 6, 7],
-  STATUS: [1, 4, 6, 7, 50],
-  VERSION: [],
-};
+const CODES = new Map<string, readonly number[]>([
+  ['ADD', [1, 4, 6, 7, 101, 102, 103]],
+  ['CHECK', [1, 4, 6, 7, 104]],
+  ['DEL', [1, 4, 6, 7]],
+  ['GC', [1, 4, 6, 7]],
+  ['STATUS', [1, 4, 6, 7, 50]],
+  ['VERSION', []],
+]);
+const NO_COMMAND = [4];
+
+export const codesOf = (command: string): readonly number[] => CODES.get(command) ?? NO_COMMAND;
 
 export interface Result {
   cniVersion: string;
@@ -48,7 +51,7 @@ function objectOf(run: Run): Record<string, unknown> {
  * Fails unless an answer is in order: ended by itself; one JSON object or nothing on stdout; an error that was foreseen
  * with one of `codes`, or what the command prints where it succeeds.
  */
-export function orderly(command: string, run: Run, codes: readonly number[] = CODES[command] ?? [4]): Outcome {
+export function orderly(command: string, run: Run, codes: readonly number[] = codesOf(command)): Outcome {
   assert.is(prototypeKeys(), soundPrototypes, 'a prototype was changed');
   assert.not.match(run.stderr, /^\s+at |node:internal|panic|unexpected error/m, told(run));
   if (run.status === 0) {

@@ -1,6 +1,6 @@
 // The plugin within this process, by the entry that the executable and the daemon use, over real stores.
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { answer } from '../../../src/cni/commands.ts';
@@ -9,6 +9,7 @@ import { Stores } from '../../../src/daemon/stores.ts';
 import { ReadLedger } from '../../../src/ipam/ledger.ts';
 import { formatAddress } from '../../../src/net/address.ts';
 import type { FileLocks } from '../../../src/store/flock.ts';
+import { requireWritable } from '../../../src/store/guard.ts';
 import { sha256 } from '../../ipam/support.ts';
 import type { Env, Run } from '../../support/plugin.ts';
 
@@ -18,20 +19,23 @@ const ALONE: FileLocks = { tryFlock: () => true, isRecordLocked: () => false };
 /** So many cases share a store: gateways, which nobody gives back, stay few. */
 const CASES_OF_A_STORE = 200;
 
-/** In memory, where there is such a place: what a disk takes to be durable is most of the time. */
-const PLACE = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+/**
+ * A directory for stores, removed when the process ends. In memory, where there is such a place: what a disk takes to be
+ * durable would be most of the time.
+ */
+export function quickDirectory(): string {
+  const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'ecs-ipam-fuzz-'));
+  process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
 
 export class Plugin {
-  readonly directory = mkdtempSync(join(PLACE, 'ecs-ipam-fuzz-'));
+  readonly directory = quickDirectory();
   readonly store = join(this.directory, 'store.mdb');
   #stores = new Stores(ALONE);
   #cases = 0;
   /** Calls answered. */
   calls = 0;
-
-  constructor() {
-    process.on('exit', () => rmSync(this.directory, { recursive: true, force: true }));
-  }
 
   /** Between two cases: a new store now and then. */
   async nextCase(): Promise<void> {
@@ -42,7 +46,8 @@ export class Plugin {
   async startOver(): Promise<void> {
     await this.#stores.close(true);
     this.#stores = new Stores(ALONE);
-    for (const suffix of ['', '-lock', '.flock']) rmSync(`${this.store}${suffix}`, { force: true });
+    for (const name of readdirSync(this.directory)) rmSync(join(this.directory, name), { recursive: true });
+    mkdirSync(join(this.directory, 'logs'));
     this.#cases = 0;
   }
 
@@ -59,7 +64,7 @@ export class Plugin {
       sha256,
       bootId: () => 'boot',
       openStore: (location, access) => this.#stores.open(location, access),
-      requireWritable: () => {},
+      requireWritable: ({ path }) => requireWritable(path),
     });
     return { status, signal: null, stdout, stderr, ms: performance.now() - startMs };
   }

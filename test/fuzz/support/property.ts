@@ -4,6 +4,10 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { seed } from '../../support/random.ts';
 
+/** So many values, the same under one seed; `part` tells several such rows apart. */
+export const valuesOf = <T>(count: number, arbitrary: fc.Arbitrary<T>, part = 0): T[] =>
+  fc.sample(arbitrary, { seed: seed + part, numRuns: count });
+
 /** A counterexample may be long. */
 const MOST_CHARACTERS = 6000;
 
