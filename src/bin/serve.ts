@@ -3,7 +3,7 @@
 import type { Env } from '../cni/environment.ts';
 import { Daemon, type DaemonOptions } from '../daemon/server.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { write } from './stdio.ts';
+import { say } from './stdio.ts';
 
 const DEFAULT_SOCKET_PATH = '/run/ecs-ipam/ecs-ipam.sock';
 
@@ -27,8 +27,7 @@ export async function serve(
     idleMs: isActivated ? idleMs : undefined,
     locks,
     services,
-    // Whether anybody reads it is not the daemon's affair.
-    say: message => void write('stderr', `ecs-ipamd: ${message}\n`).catch(() => {}),
+    say: message => void say(`ecs-ipamd: ${message}\n`),
     onStopping: () => notifySystemd('STOPPING=1'),
   });
   const stop = () => daemon.stop();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { residentBytes, startDaemon, stopDaemon } from '../daemon/support/daemon.ts';
+import { residentBytes, startDaemon } from '../daemon/support/daemon.ts';
 import { Line, requestFrame } from '../daemon/support/frames.ts';
 import { inParallel } from '../integration/support/process.ts';
 import { effort, tried } from '../support/effort.ts';
@@ -41,19 +41,25 @@ function requestsOf(row: number, count: number): Request[] {
   return environments.map((env, i) =>
     i % 2 === 0
       ? { env, stdin: Buffer.from(JSON.stringify(sound[i])) }
-      : { env: cniEnv(env.CNI_COMMAND ?? 'ADD', store, { CNI_CONTAINERID: `c${i}` }), stdin: bytesOf(configurations[i]!) },
+      : {
+          env: cniEnv(env.CNI_COMMAND ?? 'ADD', store, { CNI_CONTAINERID: `c${i}` }),
+          stdin: bytesOf(configurations[i]!),
+        },
   );
 }
 
 test('strange requests: each is answered in order, and the memory of the daemon does not grow', async () => {
   const casesOfRow = effort(400, 12_000);
-  const daemon = await startDaemon();
+  const daemon = await startDaemon({ lifeMs: 3_600_000 });
   const lines = Array.from({ length: LINES }, () => new Line(daemon.socket));
   let given = 0;
   const ask = async (line: Line, { env, stdin }: Request): Promise<void> => {
     const command = env.CNI_COMMAND ?? '';
     const codes = [...codesOf(command), ...(env.IPAM_DB_PATH === store ? [] : OF_A_STORE)];
-    const answered = (run: Run | undefined): Run => run ?? assert.unreachable('the daemon has closed the connection');
+    const answered = (run: Run | undefined): Run => {
+      if (run === undefined) throw new Error('the daemon has closed the connection');
+      return run;
+    };
     const outcome = orderly(command, answered(await line.ask(requestFrame(env, stdin))), codes);
     if (command !== 'ADD' || outcome === 'silent' || 'code' in outcome) return;
     given++;
@@ -78,9 +84,10 @@ test('strange requests: each is answered in order, and the memory of the daemon 
   const { stderr } = await daemon.end('SIGTERM');
   assert.is(stderr.replace(/ecs-ipamd: (listening on .*|stopped)\n/g, ''), '');
   const growth = grown.at(-1)! - Math.max(...grown.slice(0, 2));
-  tried(`${ROWS * casesOfRow} requests to one daemon; ${given} were given addresses; memory ${grown.map(bytes => bytes >> 20)} MiB`);
+  tried(
+    `${ROWS * casesOfRow} requests to one daemon; ${given} were given addresses; memory ${grown.map(bytes => bytes >> 20)} MiB`,
+  );
   assert.ok(growth < MEMORY_BYTES, `memory grew by ${growth} bytes: ${grown}`);
 });
 
 test.run();
-void stopDaemon;

@@ -27,7 +27,20 @@ const argument = fc.oneof(
 const duration = fc.oneof(
   fc.tuple(fc.constantFrom('', '+', '-'), fc.double({ min: 0, max: 1e6 }), unit()).map(parts => parts.join('')),
   fc.array(fc.tuple(fc.nat(), unit()), { maxLength: 5 }).map(parts => parts.flat().join('')),
-  fc.constantFrom('0', '-0', '5', '.s', '5.s', '.5s', '1h1m1s1ms', '1e9s', 'Infinitys', '0x10s', '１s', '9'.repeat(400)),
+  fc.constantFrom(
+    '0',
+    '-0',
+    '5',
+    '.s',
+    '5.s',
+    '.5s',
+    '1h1m1s1ms',
+    '1e9s',
+    'Infinitys',
+    '0x10s',
+    '１s',
+    '9'.repeat(400),
+  ),
   fc.constantFrom(`${'9'.repeat(400)}h`, `-${'9'.repeat(400)}h`, `${'1s'.repeat(1000)}`, '9'.repeat(100_000)),
   hostileValue,
 );
@@ -49,7 +62,18 @@ function valuesOf(directory: string): Record<string, fc.Arbitrary<string>> {
     CNI_COMMAND: fc.oneof(fc.constantFrom(...commands), hostileValue),
     CNI_CONTAINERID: fc.oneof(fc.constantFrom('c', 'a.b', '.a', 'a\n', 'a b', 'é', 'x'.repeat(3000)), hostileValue),
     CNI_IFNAME: fc.oneof(
-      fc.constantFrom('eth0', '.', '..', 'a/b', 'a:b', 'sixteen-letters-', 'fifteen-letters', 'ééééééé', 'a\tb', '\x1b[m'),
+      fc.constantFrom(
+        'eth0',
+        '.',
+        '..',
+        'a/b',
+        'a:b',
+        'sixteen-letters-',
+        'fifteen-letters',
+        'ééééééé',
+        'a\tb',
+        '\x1b[m',
+      ),
       hostileValue,
     ),
     CNI_NETNS: hostileValue,
@@ -58,7 +82,10 @@ function valuesOf(directory: string): Record<string, fc.Arbitrary<string>> {
     IPAM_DB_PATH: pathIn(`${directory}/stores`),
     IPAM_DB_CONNECTION_TIMEOUT: duration,
     ECS_CNI_LOG_FILE: pathIn(`${directory}/logs`),
-    ECS_CNI_LOGLEVEL: fc.oneof(fc.constantFrom('debug', 'INFO', 'off', 'critical', 'constructor', '__proto__'), hostileValue),
+    ECS_CNI_LOGLEVEL: fc.oneof(
+      fc.constantFrom('debug', 'INFO', 'off', 'critical', 'constructor', '__proto__'),
+      hostileValue,
+    ),
   };
 }
 
