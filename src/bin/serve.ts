@@ -4,7 +4,7 @@ import type { Env } from '../cni/environment.ts';
 import type { MakeSocketServer } from '../daemon/connection.ts';
 import { Daemon, type DaemonOptions } from '../daemon/server.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { write } from './stdio.ts';
+import { say } from './stdio.ts';
 
 const DEFAULT_SOCKET_PATH = '/run/ecs-ipam/ecs-ipam.sock';
 
@@ -30,8 +30,7 @@ export async function serve(
     locks,
     sockets,
     services,
-    // Whether anybody reads it is not the daemon's affair.
-    say: message => void write('stderr', `ecs-ipamd: ${message}\n`).catch(() => {}),
+    say: message => void say(`ecs-ipamd: ${message}\n`),
     onStopping: () => notifySystemd('STOPPING=1'),
   });
   const stop = () => daemon.stop();

@@ -74,6 +74,7 @@ const PreviousSchema = v.nullish(v.object({ ips: list(v.object({ address: v.stri
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 type Ipam = v.InferOutput<typeof IpamSchema>;
 
@@ -132,13 +133,18 @@ export function parseConfig(
   if (name !== '' && !isIdentifier(name)) {
     throw invalidConfiguration('name', name, 'is not a network name: letters, digits, _ . - and no other first');
   }
-  if (!isObject(content.ipam)) throw invalidConfiguration('ipam', content.ipam ?? null, 'missing, or not an object');
+  if (!isObject(content.ipam)) {
+    const problem = `ipam ${excerpt(content.ipam ?? null)}: missing, or not an object`;
+    throw new CniError(ErrorCode.configuration, problem);
+  }
   const config = parseShape(ConfigSchema, content);
   const { ipam } = config;
-  const id = ipam.id ?? '';
-  const idBytes = encoder.encode(id).length;
-  if (idBytes > MAX_ID_BYTES) {
-    throw invalidConfiguration('ipam.id', `${id.slice(0, 40)}…`, `${idBytes} bytes long, at most ${MAX_ID_BYTES} fit`);
+  // What is stored is UTF-8, which has no lone surrogates: the id is the text that will be read back.
+  const utf8Id = encoder.encode(ipam.id ?? '');
+  const id = decoder.decode(utf8Id);
+  if (utf8Id.length > MAX_ID_BYTES) {
+    const problem = `${utf8Id.length} bytes long, at most ${MAX_ID_BYTES} fit`;
+    throw invalidConfiguration('ipam.id', `${id.slice(0, 40)}…`, problem);
   }
 
   const wanted = [
@@ -207,8 +213,16 @@ function parseShape<T extends v.GenericSchema>(schema: T, value: unknown, at = '
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A value as JSON, short enough for a message. */
+const MOST_EXCERPT = 80;
+
+/** A value as JSON, short enough for a message. What is nested deeper than that is left out: it may go on for ever. */
 function excerpt(value: unknown): string {
-  const json = JSON.stringify(value) ?? 'undefined';
-  return json.length > 80 ? `${json.slice(0, 79)}…` : json;
+  const depths = new Map<unknown, number>();
+  const json =
+    JSON.stringify(value, function (this: unknown, _key, part: unknown) {
+      const depth = (depths.get(this) ?? 0) + 1;
+      depths.set(part, depth);
+      return depth > MOST_EXCERPT ? null : part;
+    }) ?? 'undefined';
+  return json.length > MOST_EXCERPT ? `${json.slice(0, MOST_EXCERPT - 1)}…` : json;
 }

@@ -29,8 +29,8 @@ export interface PoolConfig {
   readonly routes: readonly Route[];
 }
 
-// null means absent everywhere, as for Go's JSON decoder.
-const count = v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0)));
+// null means absent everywhere, as for Go's JSON decoder. A larger number would not come out as it went in.
+const count = v.nullish(v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
 
 export const RouteSchema = v.object({
   dst: v.string(),

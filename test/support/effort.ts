@@ -10,5 +10,5 @@ export function effort(short: number, soak: number): number {
 
 /** Says what a test has tried; the runner passes the line on. */
 export function tried(what: string): void {
-  console.log(`tried ${what}`);
+  console.log(`\ntried ${what}`); // uvu has begun a line
 }
