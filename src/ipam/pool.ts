@@ -5,7 +5,7 @@ import { type CoreExports, instantiateCore } from '../core/wasm.ts';
 import { addressBits, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
 import { contains, firstAddress, lastAddress, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { checkShape, named } from './option.ts';
-import { type IndexRun, joinEnds, lengthOf, number, successor, widened } from './run.ts';
+import { type IndexRun, joinEnds, LONGEST_RUN, lengthOf, number, successor, widened } from './run.ts';
 import { damaged, decodeSnapshot, encodeSnapshot, type SnapshotNode } from './snapshot.ts';
 import { Subnet } from './subnet.ts';
 import { Unit } from './unit.ts';
@@ -415,6 +415,3 @@ export class AddressPool {
 }
 
 const outside = (text: string): RangeError => new RangeError(`${text}: lies outside the pool's range`);
-
-/** The longest run that can be asked for: its length has to fit into 128 bits. */
-const LONGEST_RUN = (1n << 128n) - 1n;

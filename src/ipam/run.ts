@@ -8,6 +8,9 @@ export interface IndexRun {
   last: Uint8Array;
 }
 
+/** The longest run that can be asked for: its length has to fit into 128 bits. */
+export const LONGEST_RUN = (1n << 128n) - 1n;
+
 export const lengthOf = ({ first, last }: IndexRun): bigint => number(last) - number(first) + 1n;
 
 /** Once around, the last run may end where the first began: they are one. */
