@@ -5,7 +5,7 @@ import { type CoreExports, instantiateCore } from '../core/wasm.ts';
 import { addressBits, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
 import { contains, firstAddress, lastAddress, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { checkShape, named } from './option.ts';
-import { type IndexRun, joinEnds, LONGEST_RUN, lengthOf, number, successor, widened } from './run.ts';
+import { askable, type IndexRun, joinEnds, lengthOf, number, successor, widened } from './run.ts';
 import { damaged, decodeSnapshot, encodeSnapshot, type SnapshotNode } from './snapshot.ts';
 import { Subnet } from './subnet.ts';
 import { Unit } from './unit.ts';
@@ -222,7 +222,7 @@ export class AddressPool {
     let next: Uint8Array | undefined = from ?? new Uint8Array(this.#unit.indexBytes);
     while (left > 0n && next !== undefined) {
       this.#scratch.writeIndex(A, next);
-      this.#writeNumber(B, left < LONGEST_RUN ? left : LONGEST_RUN);
+      this.#writeNumber(B, askable(left));
       if (this.#core.freeRun() !== OK) break;
       const run = this.#readRun();
       const before = runs.at(-1);

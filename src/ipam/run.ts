@@ -9,7 +9,9 @@ export interface IndexRun {
 }
 
 /** The longest run that can be asked for: its length has to fit into 128 bits. */
-export const LONGEST_RUN = (1n << 128n) - 1n;
+const LONGEST_RUN = (1n << 128n) - 1n;
+
+export const askable = (length: bigint): bigint => (length < LONGEST_RUN ? length : LONGEST_RUN);
 
 export const lengthOf = ({ first, last }: IndexRun): bigint => number(last) - number(first) + 1n;
 
