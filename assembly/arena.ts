@@ -1,8 +1,12 @@
 // Where nodes live: a hash table of slot numbers, and the slots beside it, densely packed.
 //
 //   arenaBase()                 slotsStart
-//   | table: u32 slot numbers   | slot 1 | slot 2 | … | slot slotCount
+//   | table: u32 entries        | slot 1 | slot 2 | … | slot slotCount |
 //   |<-- tableSize * 4 -------->|<- 52 ->|
+//
+//   entry: bits 0..25 slot number, 0 if the entry is empty   bits 26..31 tag: the same bits of the key's hash
+//
+// The tag spares looking into the slots of other keys on the way to the right one: each would be a cache miss.
 //
 //   slot:  0 bits (32)   32 key hi (8)   40 key lo (8)   48 meta (4)
 //   meta:  bits 0..3 level   bit 4 PRESENT   bit 5 DIRTY   bits 6..31 next slot in the dirty list
@@ -28,6 +32,10 @@ const PRESENT: u32 = 1 << 4;
 const DIRTY: u32 = 1 << 5;
 const LINK_SHIFT: u32 = 6;
 
+/** Of a table's entry. There are fewer than 2^26 slots in 4 GiB of memory. */
+const SLOT_MASK: u32 = 0x3ffffff;
+const TAG_MASK: u32 = ~SLOT_MASK;
+
 const FIRST_TABLE_SIZE: u32 = 128;
 const PAGE_BYTES: usize = 65536;
 
@@ -49,14 +57,15 @@ let slotsStart: usize = 0;
 let slotCount: u32 = 0;
 let presentCount: u32 = 0;
 let dirtyHead: u32 = 0;
+/** Hash of the key that `position` was asked for last. */
+let sought: u32 = 0;
 /** Whether the nodes are kept by the host. */
 export let hosted: bool = false;
 let generation: u32 = 0;
 
-/** The leaf that `keptLeaf` knows; ABSENT once the nodes have moved. */
-let kept: usize = ABSENT;
-let keptHi: u64 = 0;
-let keptLo: u64 = 0;
+/** The leaf that `keepLeaf` was told of, and how far it may be used. An end of 0: none is kept. */
+export let keptLeaf: usize = ABSENT;
+export let keptEnd: u32 = 0;
 
 /** Empties the arena. A hosted one knows nothing until the host supplies it. */
 export function resetArena(isHosted: bool): void {
@@ -73,7 +82,7 @@ export function resetArena(isHosted: bool): void {
 
 function nodesMoved(): void {
   generation++;
-  kept = ABSENT;
+  forgetLeaf();
 }
 
 export function arenaBase(): usize {
@@ -168,36 +177,45 @@ function entryPtr(i: u32): usize {
 /** Table position of the key's slot, or of the empty entry where it belongs. */
 function position(level: u32, hi: u64, lo: u64): u32 {
   const mask = tableSize - 1;
-  let i = hash(level, hi, lo) & mask;
+  sought = hash(level, hi, lo);
+  let i = sought & mask;
   while (true) {
-    const slot = load<u32>(entryPtr(i));
-    if (slot == 0) return i;
-    const ptr = slotPtr(slot);
-    if (keyLoOf(ptr) == lo && keyHiOf(ptr) == hi && levelOf(ptr) == level) return i;
+    const entry = load<u32>(entryPtr(i));
+    if (entry == 0) return i;
+    if (((entry ^ sought) & TAG_MASK) == 0) {
+      const ptr = slotPtr(entry & SLOT_MASK);
+      if (keyLoOf(ptr) == lo && keyHiOf(ptr) == hi && levelOf(ptr) == level) return i;
+    }
     i = (i + 1) & mask;
   }
 }
 
-/** The leaf with this prefix if it is the one that `keepLeaf` was told of last, else ABSENT. */
+/** Number of the key's slot; 0 if it has none. */
 // @ts-ignore: decorator
 @inline
-export function keptLeaf(hi: u64, lo: u64): usize {
-  return keptLo == lo && keptHi == hi ? kept : ABSENT;
+function slotFor(level: u32, hi: u64, lo: u64): u32 {
+  return load<u32>(entryPtr(position(level, hi, lo))) & SLOT_MASK;
 }
 
-/**
- * Remembers a leaf until the nodes move: searches go on where the last one ended. Not in a hosted arena, where filling
- * a leaf may need a parent that is not known yet.
- */
-export function keepLeaf(hi: u64, lo: u64): void {
-  kept = hosted ? ABSENT : getNode(0, hi, lo);
-  keptHi = hi;
-  keptLo = lo;
+/** Puts a slot's number into the table at its key's position. */
+function enter(slot: u32, level: u32, hi: u64, lo: u64): void {
+  const ptr = entryPtr(position(level, hi, lo));
+  store<u32>(ptr, (sought & TAG_MASK) | slot);
+}
+
+/** Remembers a leaf, whose bits before `end` are of use, until it is forgotten or the nodes move. */
+export function keepLeaf(leaf: usize, end: u32): void {
+  keptLeaf = leaf;
+  keptEnd = end;
+}
+
+export function forgetLeaf(): void {
+  keptEnd = 0;
 }
 
 /** Pointer to the node's bits, ABSENT, or UNKNOWN (then `wanted…` names the node). */
 export function getNode(level: u32, hi: u64, lo: u64): usize {
-  const slot = load<u32>(entryPtr(position(level, hi, lo)));
+  const slot = slotFor(level, hi, lo);
   if (slot != 0) {
     const ptr = slotPtr(slot);
     return !hosted || isPresent(ptr) ? ptr : ABSENT;
@@ -219,7 +237,7 @@ function growTable(): void {
   memory.fill(base, 0, usize(tableSize) * 4);
   for (let slot: u32 = 1; slot <= slotCount; slot++) {
     const ptr = slotPtr(slot);
-    store<u32>(entryPtr(position(levelOf(ptr), keyHiOf(ptr), keyLoOf(ptr))), slot);
+    enter(slot, levelOf(ptr), keyHiOf(ptr), keyLoOf(ptr));
   }
 }
 
@@ -228,7 +246,7 @@ function newSlot(level: u32, hi: u64, lo: u64): usize {
   if ((slotCount + 1) * 8 > tableSize * 7) growTable();
   const slot = ++slotCount;
   ensureMemory(arenaEnd());
-  store<u32>(entryPtr(position(level, hi, lo)), slot);
+  enter(slot, level, hi, lo);
   const ptr = slotPtr(slot);
   store<u64>(ptr, hi, KEY_HI);
   store<u64>(ptr, lo, KEY_LO);
@@ -238,7 +256,7 @@ function newSlot(level: u32, hi: u64, lo: u64): usize {
 
 /** Makes an absent node exist, with all its bits `used`. Moves slots. */
 export function createNode(level: u32, hi: u64, lo: u64, used: bool): usize {
-  const slot = load<u32>(entryPtr(position(level, hi, lo)));
+  const slot = slotFor(level, hi, lo);
   const ptr = slot != 0 ? slotPtr(slot) : newSlot(level, hi, lo);
   assert(!isPresent(ptr), 'the node exists already');
   store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
@@ -273,7 +291,7 @@ export function dropNode(ptr: usize): void {
   // The last slot moves into the gap, so that slots stay dense.
   const last = slotPtr(slotCount);
   if (last != ptr) {
-    store<u32>(entryPtr(position(levelOf(last), keyHiOf(last), keyLoOf(last))), slotOf(ptr));
+    enter(slotOf(ptr), levelOf(last), keyHiOf(last), keyLoOf(last));
     memory.copy(ptr, last, SLOT_BYTES);
   }
   slotCount--;
@@ -285,12 +303,12 @@ function unlink(gap: u32): void {
   let i = gap;
   while (true) {
     i = (i + 1) & mask;
-    const slot = load<u32>(entryPtr(i));
-    if (slot == 0) break;
-    const ptr = slotPtr(slot);
+    const entry = load<u32>(entryPtr(i));
+    if (entry == 0) break;
+    const ptr = slotPtr(entry & SLOT_MASK);
     const home = hash(levelOf(ptr), keyHiOf(ptr), keyLoOf(ptr)) & mask;
     if (((i - home) & mask) >= ((i - gap) & mask)) {
-      store<u32>(entryPtr(gap), slot);
+      store<u32>(entryPtr(gap), entry);
       gap = i;
     }
   }

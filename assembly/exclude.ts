@@ -6,7 +6,7 @@
 //   | first hi | first lo | last hi | last lo | first hi | …  |  arena …
 //   |<------------- RANGE_BYTES ------------->|
 
-import { arenaBase, HEAP_START, moveArena } from './arena';
+import { arenaBase, forgetLeaf, HEAP_START, moveArena } from './arena';
 import { addHi, lessThan, subHi } from './u128';
 
 const RANGE_BYTES: usize = 4 * 8; // first and last, two halves each
@@ -19,12 +19,6 @@ export let firstLo: u64 = 0;
 export let lastHi: u64 = 0;
 export let lastLo: u64 = 0;
 
-/** What lies from open up to shut, shut not included, is not excluded. */
-let openHi: u64 = 0;
-let openLo: u64 = 0;
-let shutHi: u64 = 0;
-let shutLo: u64 = 0;
-
 // @ts-ignore: decorator
 @inline
 function rangePtr(i: u32): usize {
@@ -33,12 +27,7 @@ function rangePtr(i: u32): usize {
 
 export function clearExclusions(): void {
   count = 0;
-  forgetOpen();
-}
-
-function forgetOpen(): void {
-  shutHi = 0;
-  shutLo = 0;
+  forgetLeaf();
 }
 
 /** Number of the first range that ends at or after the index; `count` if all end before it. */
@@ -71,27 +60,13 @@ export function seekExclusion(hi: u64, lo: u64): bool {
 
 /** Whether the index lies in an excluded range; then `lastHi`, `lastLo` is that range's end. */
 export function isExcluded(hi: u64, lo: u64): bool {
-  openHi = hi;
-  openLo = lo;
-  shutHi = u64.MAX_VALUE;
-  shutLo = u64.MAX_VALUE;
-  if (!seekExclusion(hi, lo)) return false;
-  shutHi = firstHi;
-  shutLo = firstLo;
-  return !lessThan(hi, lo, firstHi, firstLo);
-}
-
-/** Whether the index is known not to be excluded: it lies between the last one asked for and the range behind that. */
-// @ts-ignore: decorator
-@inline
-export function isOpen(hi: u64, lo: u64): bool {
-  return !lessThan(hi, lo, openHi, openLo) && lessThan(hi, lo, shutHi, shutLo);
+  return seekExclusion(hi, lo) && !lessThan(hi, lo, firstHi, firstLo);
 }
 
 /** Excludes first..last, both included, merging it with the ranges that it overlaps or touches. */
 export function addExclusion(aHi: u64, aLo: u64, bHi: u64, bLo: u64): void {
   assert(!lessThan(bHi, bLo, aHi, aLo));
-  forgetOpen();
+  forgetLeaf();
   // The ranges that overlap or touch [a, b] are those from `from` up to `to`. Touching: one ends at a - 1.
   const from: u32 = (aHi | aLo) == 0 ? 0 : lowerBound(subHi(aHi, aLo, 0, 1), aLo - 1);
   const afterHi = addHi(bHi, bLo, 0, 1);

@@ -37,6 +37,8 @@ function readLo(ptr: usize): u64 {
   return load<u64>(ptr);
 }
 
+// @ts-ignore: decorator
+@inline
 function write(ptr: usize, hi: u64, lo: u64): void {
   store<u64>(ptr, lo);
   store<u64>(ptr, hi, 8);
@@ -105,6 +107,14 @@ export function acquire(): Status {
   const status = pool.acquire();
   if (status == Status.OK) write(A, pool.cursorHi, pool.cursorLo);
   return status;
+}
+
+/**
+ * Makes the index free that consists of these 32-bit words, the lowest first: the counterpart of acquire. 0 done, 1 it
+ * was free already, 2 NEED, 3 it lies outside the pool's range.
+ */
+export function release(word0: u32, word1: u32, word2: u32, word3: u32): Status {
+  return pool.release((u64(word3) << 32) | word2, (u64(word1) << 32) | word0);
 }
 
 /** 0 A is free, 1 it is used, 2 NEED. */

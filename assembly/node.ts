@@ -30,6 +30,13 @@ export function nextFreeBit(node: usize, from: u32): u32 {
   return scan(node, from, u64.MAX_VALUE);
 }
 
+/** The same, without the call, for the one place where a call is much. */
+// @ts-ignore: decorator
+@inline
+export function nextFreeBitInline(node: usize, from: u32): u32 {
+  return scan(node, from, u64.MAX_VALUE);
+}
+
 /** First child at or after `from` that is full; CHILDREN if there is none. */
 export function nextUsedBit(node: usize, from: u32): u32 {
   return scan(node, from, 0);
@@ -47,6 +54,14 @@ export function isUsed(node: usize, bit: u32): bool {
 export function useBit(node: usize, bit: u32): void {
   const ptr = node + ((bit >> 6) << 3);
   store<u64>(ptr, load<u64>(ptr) | (u64(1) << (bit & 63)));
+}
+
+/** Clears one bit. */
+// @ts-ignore: decorator
+@inline
+export function freeBit(node: usize, bit: u32): void {
+  const ptr = node + ((bit >> 6) << 3);
+  store<u64>(ptr, load<u64>(ptr) & ~(u64(1) << (bit & 63)));
 }
 
 // @ts-ignore: decorator

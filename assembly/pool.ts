@@ -1,20 +1,30 @@
 // The part of the index space that a pool hands out: from … to, less the exclusions, searched in a circle from the
 // cursor on. The tree knows what is used; this knows what may be given.
 
-import { ABSENT, keepLeaf, keptLeaf } from './arena';
+import { ABSENT, forgetLeaf, hosted, keepLeaf, keptEnd, keptLeaf } from './arena';
 import {
   addExclusion,
   clearExclusions,
   firstHi,
   firstLo,
   isExcluded,
-  isOpen,
   lastHi,
   lastLo,
   seekExclusion,
 } from './exclude';
-import { CHILDREN, isFull, nextFreeBit, useBit } from './node';
-import { foundHi, foundLo, freeInLeaf, indexBits, markFree, nextFree, nextUsed, Status } from './tree';
+import { CHILDREN, isFull, nextFreeBitInline, useBit } from './node';
+import {
+  clear,
+  foundHi,
+  foundLo,
+  freeInLeaf,
+  indexBits,
+  leafAbove,
+  markFree,
+  nextFree,
+  nextUsed,
+  Status,
+} from './tree';
 import { addHi, equal, lessThan, onesHi, onesLo, subHi } from './u128';
 
 export let fromHi: u64 = 0;
@@ -47,6 +57,7 @@ export function setRange(aHi: u64, aLo: u64, bHi: u64, bLo: u64): void {
   fromLo = aLo;
   toHi = bHi;
   toLo = bLo;
+  forgetLeaf();
 }
 
 /** The pool is the subnet of `prefixBits` in which the index lies. Forgets exclusions and cursor of the pool before. */
@@ -66,10 +77,12 @@ export function setCursor(hi: u64, lo: u64): void {
   cursorHi = hi;
   cursorLo = lo;
   hasCursor = true;
+  forgetLeaf();
 }
 
 export function clearCursor(): void {
   hasCursor = false;
+  forgetLeaf();
 }
 
 export function inRange(hi: u64, lo: u64): bool {
@@ -94,29 +107,51 @@ export function find(): Status {
  * Takes the next free index behind the cursor, as `find`, `markFree` and `setCursor` do together, and leaves it in the
  * cursor. A leaf is filled bit after bit: mostly the next index lies in the leaf of the last, and that way is fast.
  */
+// @ts-ignore: decorator
+@inline
 export function acquire(): Status {
-  if (acquireNear()) return Status.OK;
+  const from = (u32(cursorLo) & 0xff) + 1;
+  if (from < keptEnd) {
+    const bit = nextFreeBitInline(keptLeaf, from);
+    if (bit < keptEnd) {
+      cursorLo = (cursorLo & ~0xff) | bit;
+      useBit(keptLeaf, bit);
+      if (isFull(keptLeaf)) markFree(cursorHi, cursorLo); // drops it
+      return Status.OK;
+    }
+  }
+  return acquireFar();
+}
+
+function acquireFar(): Status {
   const status = find();
   if (status != Status.OK) return status;
   setCursor(foundHi, foundLo);
   markFree(foundHi, foundLo);
-  keepLeaf(cursorHi >> 8, (cursorHi << 56) | (cursorLo >> 8));
+  keepCursorLeaf();
   return Status.OK;
 }
 
-/** False, and nothing is taken, unless the next index lies in the kept leaf and between the same exclusions. */
-// @ts-ignore: decorator
-@inline
-function acquireNear(): bool {
-  const leaf = keptLeaf(cursorHi >> 8, (cursorHi << 56) | (cursorLo >> 8));
-  if (leaf == ABSENT || !hasCursor) return false;
-  const bit = nextFreeBit(leaf, (u32(cursorLo) & 0xff) + 1);
-  const lo = (cursorLo & ~0xff) | bit;
-  if (bit == CHILDREN || !isOpen(cursorHi, lo) || !inRange(cursorHi, lo)) return false;
-  cursorLo = lo;
-  useBit(leaf, bit);
-  if (isFull(leaf)) markFree(cursorHi, lo); // drops it
-  return true;
+/**
+ * Keeps the leaf in which the cursor has just been put, up to where the pool or what is not excluded of it ends. Not in
+ * a hosted tree, where filling a leaf may need a parent that is not known yet.
+ */
+function keepCursorLeaf(): void {
+  if (hosted) return;
+  const leaf = leafAbove(cursorHi, cursorLo);
+  let end = min(bitInCursorLeaf(toHi, toLo) + 1, CHILDREN);
+  if (seekExclusion(cursorHi, cursorLo)) end = min(end, bitInCursorLeaf(firstHi, firstLo));
+  if (leaf != ABSENT) keepLeaf(leaf, end);
+}
+
+/** Number of an index in the leaf of the cursor; CHILDREN if it lies in another one. */
+function bitInCursorLeaf(hi: u64, lo: u64): u32 {
+  return hi == cursorHi && (lo ^ cursorLo) < CHILDREN ? u32(lo) & 0xff : CHILDREN;
+}
+
+/** Makes an index of the pool's range free. */
+export function release(hi: u64, lo: u64): Status {
+  return inRange(hi, lo) ? clear(hi, lo) : Status.OUTSIDE;
 }
 
 /** The first free index of a..b that is not excluded. */

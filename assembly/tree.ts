@@ -32,6 +32,7 @@ import {
 } from './arena';
 import {
   CHILDREN,
+  freeBit,
   isEmpty,
   isFull,
   isUsed,
@@ -51,6 +52,8 @@ export const enum Status {
   NO = 1,
   /** The host has to supply a node, then call again. */
   NEED = 2,
+  /** release: the pool's range does not have it. */
+  OUTSIDE = 3,
 }
 
 /** What nextFree and nextUsed found. */
@@ -72,6 +75,13 @@ export function indexBits(): u32 {
 
 function octetOf(hi: u64, lo: u64, level: u32): u32 {
   return u32(shrLo(hi, lo, level * 8)) & 0xff;
+}
+
+/** The leaf in which an index lies: `nodeAbove` of level 0, shifting by constants. */
+// @ts-ignore: decorator
+@inline
+export function leafAbove(hi: u64, lo: u64): usize {
+  return getNode(0, hi >> 8, (hi << 56) | (lo >> 8));
 }
 
 function nodeAbove(level: u32, hi: u64, lo: u64): usize {
@@ -191,6 +201,14 @@ function fillChildren(level: u32, hi: u64, lo: u64, last: u32): void {
 
 /** Makes a used index free. */
 export function clear(hi: u64, lo: u64): Status {
+  // Mostly its leaf exists, and is all that has to be looked at.
+  const leaf = leafAbove(hi, lo);
+  const bit = u32(lo) & 0xff;
+  if (leaf > UNKNOWN && isUsed(leaf, bit)) {
+    freeBit(leaf, bit);
+    settle(leaf);
+    return Status.OK;
+  }
   const status = test(hi, lo);
   if (status != Status.NO) return status == Status.OK ? Status.NO : status;
   emptyChildren(0, hi, lo, octetOf(hi, lo, 0));

@@ -21,6 +21,10 @@ await new Command('npm run bench --')
   .action(ask)
   .parseAsync();
 
+function secondsSince(startMs: number): string {
+  return `${((performance.now() - startMs) / 1000).toFixed(1)} s`;
+}
+
 async function ask(parts: string[], { quick = false, json }: Options): Promise<void> {
   const asked = QUESTIONS.filter(({ name }) => parts.length === 0 || parts.some(part => name.includes(part)));
   if (asked.length === 0) throw new Error(`no question is named ${parts.join(', ')}`);
@@ -32,12 +36,16 @@ async function ask(parts: string[], { quick = false, json }: Options): Promise<v
       .join(', '),
   );
   const answers: Record<string, Answer> = {};
+  const startMs = performance.now();
   for (const question of asked) {
     if (!process.stderr.isTTY) console.error(`asking ${question.name}`);
+    const askedMs = performance.now();
     const answer = await question.run({ quick, progress: progressOf(question.name) });
     answers[question.name] = answer;
     printAnswer(question, answer);
+    console.log(`  answered in ${secondsSince(askedMs)}`);
   }
+  console.log(`\nall answered in ${secondsSince(startMs)}`);
   const missed = Object.entries(answers).flatMap(([name, { expectations }]) =>
     expectations
       .filter(expectation => !isMet(expectation))

@@ -1,7 +1,7 @@
 // The core's exports by its ABI (assembly/README.md), without AddressPool. Those who import it take a copy each, so
 // that WebAssembly and JavaScript are called by the same code and share nothing that V8 has compiled.
 
-import { A, OK, Scratch } from '../../src/core/scratch.ts';
+import { A, OK, Scratch, wordAt } from '../../src/core/scratch.ts';
 import type { CoreExports } from '../../src/core/wasm.ts';
 import { type Allocator, bytesOf, type Place, SLOTS } from './contestant.ts';
 
@@ -12,7 +12,7 @@ const INDEX_BYTES = 16;
 export class CoreAllocator implements Allocator<Uint8Array> {
   readonly core: CoreExports;
   readonly #acquire: () => number;
-  readonly #clear: () => number;
+  readonly #release: CoreExports['release'];
   readonly #scratch: Scratch;
   readonly #place: Place;
   readonly #results = new Uint8Array(SLOTS * INDEX_BYTES);
@@ -20,7 +20,7 @@ export class CoreAllocator implements Allocator<Uint8Array> {
   constructor(core: CoreExports, place: Place) {
     this.core = core;
     this.#acquire = core.acquire;
-    this.#clear = core.clear;
+    this.#release = core.release;
     this.#place = place;
     core.configure(place.bytes, 0);
     this.#scratch = new Scratch(core);
@@ -49,26 +49,8 @@ export class CoreAllocator implements Allocator<Uint8Array> {
     return this.core.mark() === OK;
   }
 
-  /** What is timed writes its index in one piece: `writeIndex` is for any length, and takes longer than the core. */
   release(index: Uint8Array): boolean {
-    const { bytes } = this.#scratch;
-    bytes[0] = index[15]!;
-    bytes[1] = index[14]!;
-    bytes[2] = index[13]!;
-    bytes[3] = index[12]!;
-    bytes[4] = index[11]!;
-    bytes[5] = index[10]!;
-    bytes[6] = index[9]!;
-    bytes[7] = index[8]!;
-    bytes[8] = index[7]!;
-    bytes[9] = index[6]!;
-    bytes[10] = index[5]!;
-    bytes[11] = index[4]!;
-    bytes[12] = index[3]!;
-    bytes[13] = index[2]!;
-    bytes[14] = index[1]!;
-    bytes[15] = index[0]!;
-    return this.#clear() === OK;
+    return this.#release(wordAt(index, 12), wordAt(index, 8), wordAt(index, 4), wordAt(index, 0)) === OK;
   }
 
   fill(count: number): void {

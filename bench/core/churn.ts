@@ -106,7 +106,7 @@ async function answer(
     notes: [
       `${live.toLocaleString('en')} live in ${place.subnet}; ${pairs.toLocaleString('en')} pairs in each round, ` +
         'after as many as warm-up',
-      'AddressPool releases by text, which it has to parse; the core by its ABI releases bytes',
+      'AddressPool releases bytes, as the core by its ABI does',
       ...(stays ? ['after each batch of pairs the addresses are put back to where they were, which is not timed'] : []),
       ...notes,
     ],

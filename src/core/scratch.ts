@@ -16,6 +16,12 @@ const SCRATCH_BYTES = 80;
 /** What calls answer with. */
 export const OK = 0;
 export const NEED = 2;
+/** Of `release`: the pool's range does not have the index. */
+export const OUTSIDE = 3;
+
+/** The big-endian word of 32 bits at `at`. */
+export const wordAt = (bytes: Uint8Array, at: number): number =>
+  (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
 
 export class Scratch {
   readonly #core: CoreExports;

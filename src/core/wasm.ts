@@ -18,6 +18,7 @@ export interface CoreExports {
   getCursor(): number;
   find(): number;
   acquire(): number;
+  release(word0: number, word1: number, word2: number, word3: number): number;
   test(): number;
   mark(): number;
   clear(): number;

@@ -1,10 +1,11 @@
 // A pool of addresses or prefixes in memory: the core, without a store.
 
-import { A, B, BITS, INDEX_BYTES, KEY, NODE_BYTES, OK, Scratch } from '../core/scratch.ts';
+import { A, B, BITS, INDEX_BYTES, KEY, NODE_BYTES, OK, OUTSIDE, Scratch, wordAt } from '../core/scratch.ts';
 import { type CoreExports, instantiateCore } from '../core/wasm.ts';
-import { addressBits, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { addressBits, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
 import { contains, firstAddress, lastAddress, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { checkShape, named } from './option.ts';
+import { askable, type IndexRun, joinEnds, lengthOf, number, successor, widened } from './run.ts';
 import { damaged, decodeSnapshot, encodeSnapshot, type SnapshotNode } from './snapshot.ts';
 import { Subnet } from './subnet.ts';
 import { Unit } from './unit.ts';
@@ -49,10 +50,13 @@ export interface Run {
  */
 export class AddressPool {
   readonly #core: CoreExports;
-  /** The core's, without the way through its exports: it is called most. */
-  readonly #acquire: () => number;
+  /** The core's, without the way through its exports: they are called most. */
+  readonly #acquire: CoreExports['acquire'];
+  readonly #release: CoreExports['release'];
   readonly #scratch: Scratch;
   readonly #addressBytes: number;
+  /** An address on its way to text. */
+  readonly #address: Uint8Array;
   readonly #unit: Unit;
   readonly #subnet: Subnet;
   readonly #options: AddressPoolOptions;
@@ -78,7 +82,9 @@ export class AddressPool {
     this.#unit = new Unit(this.#subnet.family, unitBits ?? longest);
     this.#core = instantiateCore();
     this.#acquire = this.#core.acquire;
+    this.#release = this.#core.release;
     this.#addressBytes = this.#unit.addressBytes;
+    this.#address = new Uint8Array(this.#addressBytes);
     this.#scratch = new Scratch(this.#core);
     this.#core.configure(this.#unit.indexBytes, 0);
     this.#scratch.writeIndex(A, this.#unit.toIndex(this.#subnet.network));
@@ -141,7 +147,9 @@ export class AddressPool {
   acquire(): string | undefined {
     if (this.#acquire() !== OK) return undefined;
     this.#usedSmall++;
-    return this.#unit.format(this.#scratch.readIndex(A, this.#unit.indexBytes));
+    this.#copyAddress(this.#address, 0);
+    const text = formatAddress(this.#address);
+    return this.#unit.isAddress ? text : `${text}/${this.#unit.bits}`;
   }
 
   /**
@@ -152,21 +160,30 @@ export class AddressPool {
    * @throws RangeError if it does not fit into `bytes`
    */
   acquireInto(bytes: Uint8Array, offset = 0): boolean {
+    this.#checkFits(bytes, offset);
+    if (this.#acquire() !== OK) return false;
+    this.#usedSmall++;
+    this.#copyAddress(bytes, offset);
+    return true;
+  }
+
+  #checkFits(bytes: Uint8Array, offset: number): void {
     const length = this.#addressBytes;
     if (!(Number.isInteger(offset) && offset >= 0 && offset + length <= bytes.length)) {
       throw new RangeError(`offset ${offset}: ${length} bytes do not fit into ${bytes.length} from there`);
     }
-    if (this.#acquire() !== OK) return false;
-    this.#usedSmall++;
-    if (this.#unit.bits === IPV6_BYTES * 8) {
-      this.#scratch.copyA(bytes, offset);
-    } else if (this.#unit.isAddress) {
-      const scratch = this.#scratch.bytes;
-      for (let i = 0; i < IPV4_BYTES; i++) bytes[offset + i] = scratch[A + IPV4_BYTES - 1 - i]!;
+  }
+
+  /** The first address of the unit whose index is in A. */
+  #copyAddress(target: Uint8Array, offset: number): void {
+    if (!this.#unit.isAddress) {
+      this.#unit.writeAddress(this.#scratch.readIndex(A, this.#unit.indexBytes), target, offset);
+    } else if (this.#addressBytes === IPV6_BYTES) {
+      this.#scratch.copyA(target, offset);
     } else {
-      this.#unit.writeAddress(this.#scratch.readIndex(A, this.#unit.indexBytes), bytes, offset);
+      const scratch = this.#scratch.bytes;
+      for (let i = 0; i < IPV4_BYTES; i++) target[offset + i] = scratch[A + IPV4_BYTES - 1 - i]!;
     }
-    return true;
   }
 
   /**
@@ -205,7 +222,7 @@ export class AddressPool {
     let next: Uint8Array | undefined = from ?? new Uint8Array(this.#unit.indexBytes);
     while (left > 0n && next !== undefined) {
       this.#scratch.writeIndex(A, next);
-      this.#writeNumber(B, left < LONGEST_RUN ? left : LONGEST_RUN);
+      this.#writeNumber(B, askable(left));
       if (this.#core.freeRun() !== OK) break;
       const run = this.#readRun();
       const before = runs.at(-1);
@@ -244,8 +261,33 @@ export class AddressPool {
    * @throws SyntaxError for what is no address or prefix, RangeError outside the pool's range
    */
   release(address: string): boolean {
-    this.#writeInRange(address);
-    if (this.#core.clear() !== OK) return false;
+    const index = this.#unit.parse(address);
+    return this.#releaseAt(this.#unit.isAddress ? index : widened(index), 0, address);
+  }
+
+  /**
+   * Gives one back that `acquireInto` took: its first address, 4 or 16 bytes big-endian, lies in `bytes` at `offset`.
+   *
+   * @returns false if it was not in use
+   * @throws RangeError if it lies outside the pool's range, is no prefix of the pool's unit, or outside `bytes`
+   */
+  releaseFrom(bytes: Uint8Array, offset = 0): boolean {
+    this.#checkFits(bytes, offset);
+    if (this.#unit.isAddress) return this.#releaseAt(bytes, offset);
+    const address = bytes.slice(offset, offset + this.#addressBytes);
+    const text = formatAddress(address);
+    this.#unit.checkFirst(address, text);
+    return this.#releaseAt(widened(this.#unit.toIndex(address)), 0, text);
+  }
+
+  /** Gives back the index at `offset`: the 4 bytes of an IPv4 address, 16 of any other. `text` is for the error. */
+  #releaseAt(bytes: Uint8Array, at: number, text?: string): boolean {
+    const status =
+      this.#unit.isAddress && this.#addressBytes === IPV4_BYTES
+        ? this.#release(wordAt(bytes, at), 0, 0, 0)
+        : this.#release(wordAt(bytes, at + 12), wordAt(bytes, at + 8), wordAt(bytes, at + 4), wordAt(bytes, at));
+    if (status === OUTSIDE) throw outside(text ?? formatAddress(bytes.slice(at, at + this.#addressBytes)));
+    if (status !== OK) return false;
     this.#usedSmall--;
     return true;
   }
@@ -344,7 +386,7 @@ export class AddressPool {
   #writeInRange(text: string): void {
     const index = this.#unit.parse(text);
     this.#scratch.writeIndex(A, index);
-    if (this.#core.isInRange() === 0) throw new RangeError(`${text}: lies outside the pool's range`);
+    if (this.#core.isInRange() === 0) throw outside(text);
   }
 
   #cursor(): Uint8Array | undefined {
@@ -372,35 +414,4 @@ export class AddressPool {
   }
 }
 
-/** A run of indexes. */
-interface IndexRun {
-  first: Uint8Array;
-  last: Uint8Array;
-}
-
-const lengthOf = ({ first, last }: IndexRun): bigint => number(last) - number(first) + 1n;
-
-/** Once around, the last run may end where the first began: they are one. */
-function joinEnds(runs: IndexRun[]): IndexRun[] {
-  const [first, last] = [runs[0], runs.at(-1)];
-  if (first === undefined || last === undefined || number(last.last) + 1n !== number(first.first)) return runs;
-  return [{ first: last.first, last: first.last }, ...runs.slice(1, -1)];
-}
-
-/** The longest run that can be asked for: its length has to fit into 128 bits. */
-const LONGEST_RUN = (1n << 128n) - 1n;
-
-/** A big-endian number of at most 16 bytes. */
-function number(bytes: Uint8Array): bigint {
-  return bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
-}
-
-/** The number after this one; undefined after the largest. */
-function successor(index: Uint8Array): Uint8Array | undefined {
-  const next = index.slice();
-  for (let i = next.length - 1; i >= 0; i--) {
-    next[i]!++;
-    if (next[i] !== 0) return next;
-  }
-  return undefined;
-}
+const outside = (text: string): RangeError => new RangeError(`${text}: lies outside the pool's range`);

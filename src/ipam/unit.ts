@@ -1,7 +1,7 @@
 // What a pool hands out: single addresses, or prefixes of one length. Each has a number, its index in the core: an
 // address its value, a prefix the value of its leading bits.
 
-import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, sameAddress } from '../net/address.ts';
 import { firstAddress, parseAddressOrPrefix } from '../net/prefix.ts';
 
 export class Unit {
@@ -70,9 +70,14 @@ export class Unit {
     const { address, bits = this.bits } = parseAddressOrPrefix(text);
     if (address.length !== this.addressBytes) throw new RangeError(`${text}: is not IPv${this.family}`);
     if (bits !== this.bits) throw new RangeError(`${text}: the pool hands out /${this.bits}`);
-    if (!this.isAddress && formatAddress(firstAddress({ address, bits })) !== formatAddress(address)) {
-      throw new RangeError(`${text}: has bits set behind its length of ${bits}`);
-    }
+    this.checkFirst(address, text);
     return this.toIndex(address);
+  }
+
+  /** @throws RangeError that names `text` unless a unit begins with the address */
+  checkFirst(address: Uint8Array, text: string): void {
+    const { bits } = this;
+    if (this.isAddress || sameAddress(firstAddress({ address, bits }), address)) return;
+    throw new RangeError(`${text}: has bits set behind its length of ${bits}`);
   }
 }

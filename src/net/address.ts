@@ -105,17 +105,31 @@ function parseIPv6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** Text of each byte: as short as can be, that behind a colon, and as two digits. `toString(16)` is slow. */
+const HEXADECIMAL = Array.from({ length: 256 }, (_, byte) => byte.toString(16));
+const COLON_HEXADECIMAL = HEXADECIMAL.map(digits => `:${digits}`);
+const TWO_DIGITS = HEXADECIMAL.map(digits => digits.padStart(2, '0'));
+
 /** Canonical text of an address of 4 or 16 bytes: dotted decimal, or RFC 5952. */
 export function formatAddress(address: Uint8Array): string {
   if (address.length === IPV4_BYTES) return formatIPv4(address, 0);
   if (address.length !== IPV6_BYTES) throw new RangeError(`an address has 4 or 16 bytes, not ${address.length}`);
   // RFC 5952 section 5: mixed notation where the prefix alone tells that an IPv4 address is embedded.
   if (isIPv4Mapped(address)) return `::ffff:${formatIPv4(address, 12)}`;
-  const groups: number[] = [];
-  for (let i = 0; i < IPV6_BYTES; i += 2) groups.push((address[i]! << 8) | address[i + 1]!);
-  const { start, length } = longestZeroRun(groups);
-  if (length < 2) return formatGroups(groups, 0, GROUPS); // section 4.2.2: a single zero group stays
-  return `${formatGroups(groups, 0, start)}::${formatGroups(groups, start + length, GROUPS)}`;
+  const gap = longestZeroRun(address);
+  let text = '';
+  for (let group = 0; group < GROUPS; group++) {
+    if (group === gap.start) {
+      // What follows brings the second colon along, unless nothing does.
+      text += gap.end === GROUPS ? '::' : ':';
+      group = gap.end - 1;
+      continue;
+    }
+    const [high, low] = [address[group * 2]!, address[group * 2 + 1]!];
+    const lead = group === 0 ? HEXADECIMAL : COLON_HEXADECIMAL;
+    text += high === 0 ? lead[low]! : lead[high]! + TWO_DIGITS[low]!;
+  }
+  return text;
 }
 
 /** Whether the address is one of ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
@@ -128,22 +142,23 @@ export function isIPv4Mapped(address: Uint8Array): boolean {
 const formatIPv4 = (bytes: Uint8Array, at: number): string =>
   `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 
-function formatGroups(groups: readonly number[], from: number, end: number): string {
-  let text = '';
-  for (let i = from; i < end; i++) text += i === from ? groups[i]!.toString(16) : `:${groups[i]!.toString(16)}`;
-  return text;
-}
-
-/** RFC 5952 section 4.2.3: the longest run of zero groups, the first of equals. */
-function longestZeroRun(groups: readonly number[]): { start: number; length: number } {
-  let best = { start: 0, length: 0 };
-  for (let start = 0; start < GROUPS; start++) {
-    let end = start;
-    while (groups[end] === 0) end++;
-    if (end - start > best.length) best = { start, length: end - start };
-    start = end;
+/**
+ * RFC 5952 section 4.2.3: the longest run of zero groups, the first of equals; none of a single one (4.2.2). `start` is
+ * GROUPS if there is none.
+ */
+function longestZeroRun(address: Uint8Array): { start: number; end: number } {
+  let start = GROUPS;
+  let end = GROUPS + 1;
+  for (let group = 0, length = 0, longest = 1; group < GROUPS; group++) {
+    if (address[group * 2] !== 0 || address[group * 2 + 1] !== 0) {
+      length = 0;
+    } else if (++length > longest) {
+      longest = length;
+      end = group + 1;
+      start = end - length;
+    }
   }
-  return best;
+  return { start, end };
 }
 
 export function sameAddress(a: Uint8Array, b: Uint8Array): boolean {

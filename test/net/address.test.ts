@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { formatAddress, parseAddress } from '../../src/net/address.ts';
+import { formatAddress, isIPv4Mapped, parseAddress } from '../../src/net/address.ts';
 
 const test = suite('address');
 
@@ -86,6 +86,19 @@ test('what is written is read back, and is canonical', () => {
       assert.is(formatAddress(parseAddress(text)), text);
     }),
     { numRuns: 2000 },
+  );
+});
+
+test('IPv6 is written as URLs write it, but for IPv4-mapped addresses', () => {
+  const group = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(0xffff), fc.nat(0xff));
+  fc.assert(
+    fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), groups => {
+      const bytes = Uint8Array.from(groups.flatMap(value => [value >> 8, value & 0xff]));
+      const full = groups.map(value => value.toString(16)).join(':');
+      const { hostname } = new URL(`http://[${full}]`);
+      if (!isIPv4Mapped(bytes)) assert.is(`[${formatAddress(bytes)}]`, hostname);
+    }),
+    { numRuns: 5000 },
   );
 });
 

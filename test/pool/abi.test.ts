@@ -3,7 +3,17 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random } from '../support/random.ts';
-import { DONE, FUNCTIONS, Host, HostedHost, NO_MORE, NOT, RESERVE_FIRST, RESERVE_LAST } from './support/abi.ts';
+import {
+  DONE,
+  FUNCTIONS,
+  Host,
+  HostedHost,
+  NO_MORE,
+  NOT,
+  OUTSIDE,
+  RESERVE_FIRST,
+  RESERVE_LAST,
+} from './support/abi.ts';
 
 const test = suite('abi');
 
@@ -48,6 +58,12 @@ test('an allocator of a /24 with a gateway', async () => {
   assert.is(host.on('mark', NET + 9n), DONE);
   assert.is(host.on('mark', NET + 9n), NOT);
   assert.is(host.on('clear', NET + 9n), DONE);
+  assert.is(host.release(NET + 10n), DONE);
+  assert.is(host.release(NET + 10n), NOT);
+  assert.is(host.on('mark', NET + 10n), DONE);
+  for (const outside of [NET - 1n, NET + 256n, NET + (1n << 32n) + 10n, NET + (1n << 96n) + 10n]) {
+    assert.is(host.release(outside), OUTSIDE);
+  }
   for (const [index, inRange, reserved] of [
     [NET - 1n, 0, 1],
     [NET, 1, 1],
@@ -224,7 +240,8 @@ for (const { octets, subnet, bits, reserve, name } of [
       } else {
         const index = subnet + BigInt(random.below(1024));
         assert.is(hosted.complete('test', index), plain.on('test', index));
-        assert.is(hosted.complete('clear', index), plain.on('clear', index));
+        const expected = plain.on('clear', index);
+        assert.is(random.chance(0.5) ? hosted.complete('clear', index) : hosted.release(index), expected);
         used.delete(index);
       }
       if (random.chance(0.05)) {

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { AddressPool } from '../../src/index.ts';
 import { seed } from '../support/random.ts';
 import { suitesOfBuilds } from './support/builds.ts';
-import { acquireAll, addressOf, runsText } from './support/text.ts';
+import { acquireAll, addressOf, bytesOf, runsText } from './support/text.ts';
 
 const throwsWith = (call: () => unknown, name: string, ...parts: string[]) =>
   assert.throws(call, (error: Error) => {
@@ -191,6 +191,51 @@ suitesOfBuilds('acquire', test => {
     }
   });
 
+  test('releaseFrom gives back what lies at an offset, and tells whether it was in use', () => {
+    const cases: [AddressPool, string][] = [
+      [new AddressPool('10.1.2.0/24'), '10.1.2.1'],
+      [new AddressPool('240.0.0.0/4', { unit: 29 }), '240.0.0.0/29'],
+      [new AddressPool('ff01:db8:0:ff00::/56'), 'ff01:db8:0:ff00::1'],
+      [new AddressPool('2001:db8::/48', { unit: 61 }), '2001:db8::/61'],
+      [new AddressPool('8000::/1', { unit: 5 }), '8000::/5'],
+    ];
+    for (const [pool, text] of cases) {
+      const length = bytesOf(text).length;
+      const bytes = new Uint8Array(length + 7).fill(0xaa);
+      assert.is(pool.acquire(), text);
+      bytes.set(bytesOf(text), 5);
+      assert.ok(pool.releaseFrom(bytes, 5));
+      assert.not(pool.releaseFrom(bytes.subarray(5)), 'was free');
+      assert.is(pool.used, 0n);
+      assert.is(pool.nodeCount, 0);
+      assert.equal(bytes.subarray(5, 5 + length), bytesOf(text), 'what it reads from stays');
+    }
+  });
+
+  test('releaseFrom throws a RangeError for what is not the pool’s, and gives nothing back', () => {
+    const range: [string, string] = ['2001:db8::10', '2001:db8::1f'];
+    const cases: [AddressPool, string, string][] = [
+      [new AddressPool('2001:db8::/48', { range }), '2001:db8::10', '2001:db8::f'],
+      [new AddressPool('2001:db8::/48', { range }), '2001:db8::10', '2001:db8::20'],
+      [new AddressPool('2001:db8::/48'), '2001:db8::1', '2001:db9::1'],
+      [new AddressPool('10.0.0.0/24'), '10.0.0.1', '10.0.1.1'],
+      [new AddressPool('10.0.0.0/24'), '10.0.0.1', '9.255.255.255'],
+      [new AddressPool('2001:db8::/48', { unit: 61 }), '2001:db8::/61', '2001:db9::'],
+      [new AddressPool('2001:db8::/48', { unit: 61 }), '2001:db8::/61', '2001:db8::1'],
+      [new AddressPool('2001:db8::/48', { unit: 61 }), '2001:db8::/61', '2001:db8:0:4::'],
+    ];
+    for (const [pool, first, other] of cases) {
+      assert.is(pool.acquire(), first);
+      throwsWith(() => pool.releaseFrom(bytesOf(other)), 'RangeError', `${other}: `);
+      const bytes = new Uint8Array(bytesOf(first).length + 2);
+      for (const offset of [3, bytes.length, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32]) {
+        throwsWith(() => pool.releaseFrom(bytes, offset), 'RangeError', `offset ${offset}`);
+      }
+      assert.is(pool.used, 1n);
+      assert.ok(pool.releaseFrom(bytesOf(first)));
+    }
+  });
+
   test('acquire and acquireInto give the same, whatever the pool', () => {
     const pools = fc.record({
       width: fc.constantFrom(32, 128),
@@ -212,7 +257,7 @@ suitesOfBuilds('acquire', test => {
           if (text === undefined) return;
           const found = addressOf(BigInt(`0x${Buffer.from(target).toString('hex')}`), width);
           assert.is(text.split('/')[0], found);
-          if (releases) assert.ok(texts.release(text) && bytes.release(text));
+          if (releases) assert.ok(texts.release(text) && bytes.releaseFrom(target));
         }
         assert.is(runsText(texts), runsText(bytes));
       }),

@@ -39,6 +39,7 @@ const B = 16;
 const KEY = 32;
 const BITS = 48;
 const NODE_BYTES = 32;
+const OUTSIDE = 3;
 const LOW_HALF = (1n << 64n) - 1n;
 
 /** An index, or undefined, for messages. */
@@ -113,6 +114,13 @@ export class Core {
   clear(index: bigint): boolean {
     this.#write(A, index);
     return this.#ok(this.exports.clear());
+  }
+
+  /** undefined: outside the pool's range. */
+  release(index: bigint): boolean | undefined {
+    const words = [0n, 32n, 64n, 96n].map(shift => Number((index >> shift) & 0xffff_ffffn));
+    const status = this.exports.release(...(words as [number, number, number, number]));
+    return status === OUTSIDE ? undefined : this.#ok(status);
   }
 
   freeRun(from: bigint, max: bigint): Run | undefined {

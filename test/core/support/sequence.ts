@@ -102,7 +102,7 @@ export class Sequence {
     if (random.chance(0.02)) this.#fills = !this.#fills;
     const changes = this.#fills
       ? [this.#acquire, this.#mark, this.#markRun]
-      : [this.#clear, this.#clear, this.#clearRun];
+      : [this.#clear, this.#release, this.#clearRun];
     const reads = [this.#test, this.#find, this.#setCursor];
     const rarely = [this.#usedRuns, this.#count, this.#exclude, this.#changePool, this.#reload];
     const call = random.chance(0.1) ? random.pick(rarely) : random.pick(random.chance(0.6) ? changes : reads);
@@ -149,6 +149,15 @@ export class Sequence {
     for (let count = this.#random.pick([1, 1, 10]); count > 0; count--) {
       const index = this.#index();
       assert.is(this.#core.clear(index), this.#model.clear(index), `clear ${hex(index)}`);
+    }
+  }
+
+  #release(): void {
+    const { range } = this.#model;
+    for (let count = this.#random.pick([1, 1, 10]); count > 0; count--) {
+      const index = this.#index();
+      const expected = contains(range, index) ? this.#model.clear(index) : undefined;
+      assert.is(this.#core.release(index), expected, `release ${hex(index)}`);
     }
   }
 

@@ -42,7 +42,7 @@ function field(name: string): { offset: number; length: number } {
 const FIELDS = { A: field('A'), B: field('B'), KEY: field('KEY'), BITS: field('BITS') };
 type IndexField = 'A' | 'B' | 'KEY';
 
-export const [DONE, NOT, NEED] = [0, 1, 2];
+export const [DONE, NOT, NEED, OUTSIDE] = [0, 1, 2, 3];
 export const GONE = 256;
 export const NO_MORE = -1;
 export const [RESERVE_FIRST, RESERVE_LAST] = [1, 2];
@@ -99,6 +99,12 @@ export class Host {
     return this.call(name);
   }
 
+  /** The index in words of 32 bits, the lowest first. */
+  release(index: bigint): number {
+    const words = [0n, 32n, 64n, 96n].map(shift => Number((index >> shift) & 0xffff_ffffn));
+    return this.call('release', ...words);
+  }
+
   /** A call whose operands are A and B. */
   onRun(name: string, first: bigint, last: bigint): number {
     this.write('B', last);
@@ -124,7 +130,15 @@ export class HostedHost {
   /** Makes the call until it has what it needs. */
   complete(name: string, index?: bigint): number {
     const { host } = this;
-    const call = () => (index === undefined ? host.call(name) : host.on(name, index));
+    return this.#complete(() => (index === undefined ? host.call(name) : host.on(name, index)));
+  }
+
+  release(index: bigint): number {
+    return this.#complete(() => this.host.release(index));
+  }
+
+  #complete(call: () => number): number {
+    const { host } = this;
     let asked = 0;
     let status = call();
     while (status === NEED) {

@@ -7,7 +7,7 @@ import { Random } from '../../support/random.ts';
 import { checkTree } from './invariants.ts';
 import { poolWithCore, type RawCore } from './raw.ts';
 import { type Kind, randomSetting, type Setting } from './setting.ts';
-import { numberOf, runsText, widthOf } from './text.ts';
+import { bytesOf, numberOf, runsText, widthOf } from './text.ts';
 
 /** Steps between two comparisons of everything. */
 const COMPARISON_STEPS = 100;
@@ -157,7 +157,9 @@ export class History {
       return; // what fills the pool stays
     }
     this.#done = `release ${this.#text(index)}`;
-    assert.is(this.#pool.release(this.#text(index)!), model.release(index));
+    const text = this.#text(index)!;
+    const released = random.chance(0.5) ? this.#pool.release(text) : this.#pool.releaseFrom(bytesOf(text));
+    assert.is(released, model.release(index));
   }
 
   #has(): void {

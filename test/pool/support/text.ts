@@ -35,3 +35,9 @@ export function acquireAll(pool: AddressPool): string[] {
   for (let text = pool.acquire(); text !== undefined; text = pool.acquire()) all.push(text);
   return all;
 }
+
+/** Bytes of an address; of a prefix its first address. */
+export function bytesOf(text: string): Uint8Array {
+  const digits = numberOf(text).toString(16);
+  return Uint8Array.from(Buffer.from(digits.padStart(widthOf(text) / 4, '0'), 'hex'));
+}
