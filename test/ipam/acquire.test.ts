@@ -66,6 +66,13 @@ test('a pool keeps its cursor, and each gateway that it has had once', async () 
   assert.equal(await world.acquire('g', pool(V4, { gateway: null })), ['10.0.0.201']);
 });
 
+test('an overlapping pool without a gateway passes over it: the tree knows of it', async () => {
+  const world = new World();
+  await world.acquire('a', pool(V4, { requested: '10.0.0.7' }));
+  assert.equal(await world.acquire('b', pool('10.0.0.0/16', { gateway: null })), ['10.0.0.2']);
+  assert.equal(world.warnings, []);
+});
+
 test('a gateway outside its subnet binds as well', async () => {
   const world = new World();
   await world.acquire('a', pool(V4, { gateway: '10.0.9.1' }));

@@ -59,6 +59,7 @@ const CLAIMS: [Holder, Holder, boolean, string][] = [
   [ID, holder('x', { containerId: 'c9' }), true, 'an id its own, from another container'],
   [ID, NOBODY, true, "nobody an id's: its address suffices"],
   [ID, CONTAINER, true, "a container an id's: its address suffices"],
+  [holder('x', { containerId: 'c9' }), NOBODY, true, "nobody an id's that came with a container"],
   [CONTAINER, CONTAINER, true, 'a container its own'],
   [CONTAINER, container('c1', 'eth1'), false, "a container its other interface's"],
   [CONTAINER, container('c2'), false, "a container another's"],

@@ -75,7 +75,7 @@ async function each<T>(items: readonly T[], work: (item: T, sandbox: Sandbox) =>
   await Promise.all(sandboxes.map(lane));
 }
 
-/** How many seconds of the processor each test file may take. All of them have to pass as long as nothing is changed. */
+/** How many seconds of the processor each test file may take. All have to pass while nothing is changed. */
 async function measure(tests: string[]): Promise<Map<string, number>> {
   const limits = new Map<string, number>();
   for (const sandbox of sandboxes) await sandbox.buildCore();
