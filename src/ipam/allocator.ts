@@ -198,7 +198,8 @@ export function release(
     const lease = ledger.lease(requested);
     return lease !== undefined && mayRelease(holder, lease) ? [lease] : [];
   });
-  const freed = [...new Set(inRequests)]; // subnets may overlap
+  // Subnets may overlap.
+  const freed = [...new Map(inRequests.map(lease => [formatAddress(lease.address), lease])).values()];
   freeAll(ledger, freed, warn);
   return freed;
 }

@@ -4,8 +4,8 @@ import * as fc from 'fast-check';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Random, seed } from '../support/random.ts';
-import { hex } from './support/core.ts';
-import { compileParts, type PART_OPTIONS, type Parts } from './support/parts.ts';
+import { BUILD_NAMES, hex } from './support/core.ts';
+import { compileParts, type Parts } from './support/parts.ts';
 
 const BOUNDARIES = [0, 1, 63, 64, 65, 127, 128];
 const SIZE = 1n << 128n;
@@ -110,7 +110,7 @@ function checkExclusions(core: Parts, base: bigint, size: number, ranges: [numbe
   }
 }
 
-for (const build of ['release', 'debug'] as const satisfies (keyof typeof PART_OPTIONS)[]) {
+for (const build of BUILD_NAMES) {
   const test = suite(`arithmetic, ${build}`);
   let core: Parts;
 

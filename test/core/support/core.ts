@@ -12,10 +12,14 @@ export interface Build {
   module: WebAssembly.Module;
 }
 
-export const BUILDS: readonly Build[] = [
-  { name: 'release', module: moduleOf('core.wasm') },
-  { name: 'debug', module: moduleOf('core.debug.wasm') },
-];
+/** Both, unless ECS_IPAM_TEST_BUILD names one of them. */
+export const BUILD_NAMES = (['release', 'debug'] as const).filter(
+  name => name === (process.env.ECS_IPAM_TEST_BUILD ?? name),
+);
+export const BUILDS: readonly Build[] = BUILD_NAMES.map(name => ({
+  name,
+  module: moduleOf(name === 'release' ? 'core.wasm' : 'core.debug.wasm'),
+}));
 
 /** first..last, both included. */
 export interface Run {
