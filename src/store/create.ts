@@ -4,6 +4,7 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
+  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -78,6 +79,13 @@ export function reserveLmdbLock(path: string): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/** Makes a directory and those above it, durably: with its directory a store would be lost. */
+export function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return; // it was there
+  for (let made = path; made.length >= first.length; made = dirname(made)) sync(dirname(made));
 }
 
 /** Makes what was created, renamed or removed in a directory durable; or the content of a file. */

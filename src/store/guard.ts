@@ -8,9 +8,9 @@
 // Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made;
 // `<path>.bolt` the Go plugin's file that the store was made from.
 
-import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { createStore, reserveLmdbLock } from './create.ts';
+import { createStore, makeDirectory, reserveLmdbLock } from './create.ts';
 import { StoreError, translated } from './error.ts';
 import type { FileLocks } from './flock.ts';
 import { inspectStore, isBoltFile, probeStore } from './inspect.ts';
@@ -65,7 +65,7 @@ export async function findStore(
   }
   if (state === 'present') return path;
   if (access !== 'create') return undefined;
-  translated(path, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
+  translated(path, () => makeDirectory(dirname(path)));
   return path;
 }
 
