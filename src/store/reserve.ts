@@ -1,6 +1,6 @@
-// Pages kept for the day on which the disk is full. LMDB never overwrites a page in use, so a DEL needs free pages as an
-// ADD does: of those behind the last page, some are allocated ahead, and no ADD is let near them. LMDB does not look at
-// what lies behind its last page, and writes there when it needs a page.
+// Pages kept for the day on which the disk is full. LMDB never overwrites a page in use, so a DEL needs free pages as
+// an ADD does: behind the last page some are allocated ahead, and no ADD is let near them. LMDB does not look at what
+// lies behind its last page, and writes there when it needs a page.
 //
 // What is allocated is written, with zeros: a hole would only promise space. File systems that never write in place
 // (btrfs, ZFS) promise nothing all the same.
