@@ -62,7 +62,7 @@ async function onStore<T>(path: string, access: Access, work: (store: LmdbStore)
 const leasesIn = (store: LmdbStore): Lease[] =>
   store.read(transaction => FAMILIES.flatMap(family => [...readLedgerOf(transaction).leases(family)]));
 
-/** Nothing that was acknowledged is lost, nothing that was given back is held, and nobody holds half of what an ADD gives. */
+/** Nothing acknowledged is lost, nothing given back is held, and nobody holds half of what an ADD gives. */
 function keepsPromises(leases: readonly Lease[], promised: ReadonlyMap<string, Promised>): void {
   const held = new Map<string, string[]>();
   for (const { kind, containerId, address } of leases) {
