@@ -1,5 +1,5 @@
-// The power fails. Runs are recorded, with every byte that reaches the store's files, and then the files are laid out as
-// a disk may have them after a failure at any moment: what the product promised by then has to hold.
+// The power fails. Runs are recorded, with every byte that reaches the store's files, and then the files are laid out
+// as a disk may have them after a failure at any moment: what the product promised by then has to hold.
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 // How much a commit writes: the disk's share of an ADD, which must not grow with the store. Counted by the kernel
-// (proc(5), io), as the pages go out by system calls of this very process. What the file grows by is counted apart: that
-// is the reserve for a full disk, and no commit's.
+// (proc(5), io), as the pages go out by system calls of this very process. What the file grows by is counted apart:
+// that is the reserve for a full disk, and no commit's.
 
 import { readFileSync, statSync } from 'node:fs';
 import { suite } from 'uvu';
