@@ -1,6 +1,6 @@
 // `ecs-ipam backup` and `ecs-ipam restore`.
 
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { formatAddress } from '../net/address.ts';
@@ -9,6 +9,7 @@ import { StoreError, translated } from '../store/error.ts';
 import { type Lease, ownerKey } from '../store/lease.ts';
 import { renewStoreId } from '../store/migrate.ts';
 import { takeOffline } from '../store/offline.ts';
+import { makeDirectory } from '../store/place.ts';
 import { replaceStore } from '../store/replace.ts';
 import { type Examination, examine, requireSound } from './examine.ts';
 import { describeLease, formatLeases } from './list.ts';
@@ -68,7 +69,7 @@ async function restore(file: string, force: boolean, context: CommandContext): P
       `backup ${file}: is damaged, and nothing was restored; see 'ecs-ipam fsck ${file}'`,
     );
   }
-  translated(location().path, () => mkdirSync(dirname(location().path), { recursive: true, mode: 0o700 }));
+  translated(location().path, () => makeDirectory(dirname(location().path)));
   await takeOffline(location(), locks, async path => {
     const isForgetful = existsSync(path) && warnOfForgotten(path, saved, context);
     if (isForgetful && !force) {

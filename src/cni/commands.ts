@@ -1,9 +1,10 @@
 // The six commands of a CNI plugin: from environment and stdin to what goes to stdout.
 
 import { acquire, check, checkReady, freeUnchanged, release, type Surroundings } from '../ipam/allocator.ts';
-import { collect } from '../ipam/collect.ts';
+import { type Collection, collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
+import { StoreError } from '../store/error.ts';
 import { describeHolder, type Holder, type Lease } from '../store/lease.ts';
 import { type Access, NOTHING, type Store, type StoreLocation } from '../store/transaction.ts';
 import { type Document, decodeConfig, type NetworkConfig, parseConfig, requireCommandVersion } from './config.ts';
@@ -107,6 +108,9 @@ export function locate(env: Env, { pools }: NetworkConfig, { sha256, log }: Serv
   return { ...parseStoreLocation(env), moveIn: movingIn(subnets, sha256, message => log.info(message)) };
 }
 
+/** GC frees so many with the pages that are kept for DELs. */
+const FEW_LEASES = 4;
+
 const SILENT: Outcome = { stdout: '' };
 
 /** Runs a command. */
@@ -179,19 +183,33 @@ async function collectGarbage({ config, location }: Request, services: Services)
   if (validAttachments === undefined) return SILENT;
   const store = await services.openStore(location, 'write');
   if (store === undefined) return SILENT;
-  const { freed, errors } = await closing(store, () =>
+  const warn = (message: string) => services.log.warn(message);
+  const collectIn = (most: number) =>
     store.write(transaction =>
-      collect(new Ledger(transaction, services.sha256), config.name, validAttachments, message =>
-        services.log.warn(message),
-      ),
-    ),
-  );
+      collect(new Ledger(transaction, services.sha256), config.name, validAttachments, warn, most),
+    );
+  const { freed, errors } = await closing(store, () => collectAll(collectIn));
   services.log.info(() => `GC: ${describeAddresses(freed)} freed in network ${config.name}`);
   if (errors.length > 0) {
     const messages = errors.map(error => toCniError(error).message);
     throw new CniError(ErrorCode.damagedStore, `store ${location.path}: GC left out ${messages.join('; ')}`);
   }
   return SILENT;
+}
+
+/** All in one transaction, or where the disk has no room for that, a few leases in each. */
+async function collectAll(collectIn: (most: number) => Promise<Collection>): Promise<Collection> {
+  try {
+    return await collectIn(Number.POSITIVE_INFINITY);
+  } catch (error) {
+    if (!(error instanceof StoreError && error.failure === 'io')) throw error;
+  }
+  const freed: Lease[] = [];
+  for (;;) {
+    const collection = await collectIn(FEW_LEASES);
+    freed.push(...collection.freed);
+    if (collection.left === 0) return { ...collection, freed };
+  }
 }
 
 async function status({ config, location }: Request, services: Services): Promise<Outcome> {

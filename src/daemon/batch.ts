@@ -3,12 +3,9 @@
 import { StoreError } from '../store/error.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { type Deadline, releaseLock, takeLock } from '../store/lock.ts';
-import type { Ending, ResidentStore, Work } from '../store/resident.ts';
+import type { Ending, Job, ResidentStore, Work } from '../store/resident.ts';
 
-interface Job {
-  work: Work<unknown>;
-  /** Whether it makes the store if there is none. */
-  creates: boolean;
+interface WaitingJob extends Job<unknown> {
   deadline: Deadline;
   end(ending: Ending<unknown>): void;
 }
@@ -19,7 +16,7 @@ const MOST_JOBS = 256;
 export class Batch {
   readonly #store: ResidentStore;
   readonly #locks: FileLocks;
-  readonly #jobs: Job[] = [];
+  readonly #jobs: WaitingJob[] = [];
   #isRunning = false;
 
   constructor(store: ResidentStore, locks: FileLocks) {
@@ -68,41 +65,41 @@ export class Batch {
     const jobs = this.#jobs.splice(0, MOST_JOBS);
     try {
       await this.#commit(jobs);
-    } catch (error) {
-      this.#endAll(jobs, error);
     } finally {
       releaseLock(lock, this.#locks);
     }
   }
 
-  async #commit(jobs: Job[]): Promise<void> {
+  /** Never throws. Where the disk has no room for all jobs together, there may be for each of them. */
+  async #commit(jobs: readonly WaitingJob[]): Promise<void> {
     const deadline = earliestDeadline(jobs);
-    const creates = jobs.some(job => job.creates);
-    const endings = await this.#store.commit(
-      jobs.map(job => job.work),
-      creates,
-      deadline,
-    );
-    if (endings === undefined) throw new StoreError('io', `store ${deadline.path}: has been removed`);
-    for (const [i, job] of jobs.entries()) job.end(endings[i]!);
+    try {
+      const endings = await this.#store.commit(jobs, deadline);
+      if (endings === undefined) throw new StoreError('io', `store ${deadline.path}: has been removed`);
+      for (const [i, job] of jobs.entries()) job.end(endings[i]!);
+    } catch (error) {
+      const isTooMuch = error instanceof StoreError && error.failure === 'io' && jobs.length > 1;
+      if (!isTooMuch) return this.#endAll(jobs, error);
+      for (const job of jobs) await this.#commit([job]);
+    }
   }
 
-  #take(which: (job: Job) => boolean): Job[] {
+  #take(which: (job: WaitingJob) => boolean): WaitingJob[] {
     const taken = this.#jobs.filter(which);
     this.#jobs.splice(0, this.#jobs.length, ...this.#jobs.filter(job => !taken.includes(job)));
     return taken;
   }
 
-  #endAll(jobs: readonly Job[], error: unknown): void {
+  #endAll(jobs: readonly WaitingJob[], error: unknown): void {
     for (const job of jobs) job.end({ error });
   }
 }
 
-const earliestDeadline = (jobs: readonly Job[]): Deadline =>
+const earliestDeadline = (jobs: readonly WaitingJob[]): Deadline =>
   jobs.reduce((a, b) => (a.deadline.atMs <= b.deadline.atMs ? a : b)).deadline;
 
 /** The earliest deadline whenever it is looked at: a job that joins while the others wait may have less time. */
-const commonDeadline = (jobs: readonly Job[]): Deadline => ({
+const commonDeadline = (jobs: readonly WaitingJob[]): Deadline => ({
   get path() {
     return earliestDeadline(jobs).path;
   },

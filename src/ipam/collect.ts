@@ -12,19 +12,22 @@ export interface Attachment {
 
 export interface Collection {
   freed: Lease[];
+  /** How many more there would have been to free. */
+  left: number;
   /** Rows that could not be read; the others were collected all the same. */
   errors: unknown[];
 }
 
 /**
  * Frees the network's leases that carry a container id and an interface and whose pair is not among the valid ones, in
- * whatever subnet they lie (CNI specification 1.1, section "GC").
+ * whatever subnet they lie (CNI specification 1.1, section "GC"). Frees at most so many.
  */
 export function collect(
   ledger: Ledger,
   network: string,
   valid: readonly Attachment[],
   warn: (message: string) => void,
+  most = Number.POSITIVE_INFINITY,
 ): Collection {
   const pair = ({ containerId, interfaceName }: Attachment) => `${containerId}\0${interfaceName}`;
   const keep = new Set(valid.map(pair));
@@ -36,9 +39,10 @@ export function collect(
     !keep.has(pair(lease));
 
   const errors: unknown[] = [];
-  const freed = ([4, 6] as const).flatMap(family =>
+  const garbage = ([4, 6] as const).flatMap(family =>
     Array.from(ledger.leases(family, error => errors.push(error))).filter(isGarbage),
   );
+  const freed = garbage.slice(0, most);
   freeAll(ledger, freed, warn);
-  return { freed, errors };
+  return { freed, left: garbage.length - freed.length, errors };
 }

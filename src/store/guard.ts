@@ -8,7 +8,7 @@
 // Files beside a store: `<path>.flock` ours, never replaced; `<path>-lock` LMDB's; `<path>.new` a store being made;
 // `<path>.bolt` the Go plugin's file that the store was made from.
 
-import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { createStore, reserveLmdbLock } from './create.ts';
 import { StoreError, translated } from './error.ts';
@@ -18,7 +18,8 @@ import { LmdbStore } from './lmdb.ts';
 import { type Deadline, deadlineOf, releaseLock, takeLock, waitForWriter } from './lock.ts';
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
 import { finishMove, isLeftOver, moveIn } from './move-in.ts';
-import type { Access, Store, StoreLocation } from './transaction.ts';
+import { makeDirectory } from './place.ts';
+import type { Access, Store, StoreLocation, Transaction } from './transaction.ts';
 
 /**
  * Opens the store under its lock. The caller closes it, which for a writer releases the lock.
@@ -33,7 +34,8 @@ export async function openStore(location: StoreLocation, access: Access, locks: 
   try {
     const store = await openLocked(deadline, access, locks);
     if (store !== undefined && access !== 'read') {
-      return withClose(store, () => store.close().finally(() => releaseLock(lock, locks)));
+      const opened = withClose(store, () => store.close().finally(() => releaseLock(lock, locks)));
+      return access === 'create' ? { ...opened, write: work => store.write(withRoom(store, work)) } : opened;
     }
     releaseLock(lock, locks);
     return store && withClose(store, () => closeUnderLock(deadline, locks, () => store.close()));
@@ -64,7 +66,7 @@ export async function findStore(
   }
   if (state === 'present') return path;
   if (access !== 'create') return undefined;
-  translated(path, () => mkdirSync(dirname(path), { recursive: true, mode: 0o700 }));
+  translated(path, () => makeDirectory(dirname(path)));
   return path;
 }
 
@@ -107,13 +109,14 @@ async function takeOver(path: string, boltPath: string, location: StoreLocation,
 /** For whoever holds the lock, shared for 'read', else exclusive. */
 export async function openLocked(deadline: Deadline, access: Access, locks: FileLocks): Promise<LmdbStore | undefined> {
   const { path } = deadline;
-  if (inspectStore(path) === 'missing') {
+  const bytes = inspectStore(path);
+  if (bytes === undefined) {
     if (access !== 'create') return undefined;
     await createStore(path);
   }
   translated(path, () => reserveLmdbLock(path));
   if (access !== 'read') await waitForWriter(deadline, locks);
-  const store = new LmdbStore(path, access === 'read');
+  const store = new LmdbStore(path, access === 'read', bytes);
   try {
     const isOld = store.read(checkSchema) < SCHEMA_VERSION;
     if (isOld && access !== 'read') store.commit(migrate);
@@ -139,6 +142,14 @@ export function requireWritable(path: string): void {
   while (!existsSync(nearest)) nearest = dirname(nearest);
   translated(path, () => accessSync(nearest, constants.W_OK));
 }
+
+/** The work of an ADD. */
+const withRoom =
+  <T>(store: LmdbStore, work: (transaction: Transaction) => T) =>
+  (transaction: Transaction): T => {
+    if (store.admit(1) === 0) throw store.refusal();
+    return work(transaction);
+  };
 
 const withClose = (store: Store, close: () => Promise<void>): Store => ({
   read: work => store.read(work),

@@ -6,20 +6,26 @@ import { PageFile } from './page-file.ts';
 import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, META_BYTES, type Meta } from './pages.ts';
 
 /**
- * 'sound': LMDB may open it. 'missing': there is no store yet. For whoever holds the store's lock: pages are looked at
- * one after another, and a commit in between would seem like damage.
+ * The size in bytes of a file that LMDB may open; undefined: there is no store yet. For whoever holds the store's lock:
+ * pages are looked at one after another, and a commit in between would seem like damage.
  *
  * An empty file counts as missing if LMDB has never opened it (no lock file beside it): somebody made a temporary file.
  *
  * @throws StoreError 'damaged' that names the path and the finding; 'io' if the file cannot be read
  */
-export function inspectStore(path: string): 'sound' | 'missing' {
+export function inspectStore(path: string): number | undefined {
   return look(path, file => {
-    const header = readHeader(file);
-    if (header === 'bolt') throw file.finding('is a boltdb file of the Go plugin: its leases must be imported first');
-    inspectPages(file, header);
-    return 'sound';
+    inspectPages(file, newestMeta(file));
+    return file.size;
   });
+}
+
+/** @throws StoreError 'damaged' */
+export function newestMeta(file: PageFile): Meta {
+  const header = readHeader(file);
+  if (header === 'bolt') throw file.finding('is a boltdb file of the Go plugin: its leases must be imported first');
+  const [first, second] = header;
+  return first.transaction > second.transaction ? first : second;
 }
 
 /**
@@ -27,17 +33,16 @@ export function inspectStore(path: string): 'sound' | 'missing' {
  * here, before anything is made beside it. 'bolt': a file of the Go plugin lies in its place.
  */
 export function probeStore(path: string): 'present' | 'missing' | 'bolt' {
-  return look(path, file => (readHeader(file) === 'bolt' ? 'bolt' : 'present'));
+  return look(path, file => (readHeader(file) === 'bolt' ? 'bolt' : 'present')) ?? 'missing';
 }
 
-function look<T>(path: string, inspect: (file: PageFile) => T): T | 'missing' {
-  const found = PageFile.open(path, file => {
+function look<T>(path: string, inspect: (file: PageFile) => T): T | undefined {
+  return PageFile.open(path, file => {
     file.requireRegular();
     if (file.size > 0) return inspect(file);
     if (!existsSync(`${path}-lock`)) return undefined;
     throw file.finding('is empty, though it has been a store: its content was cut off');
   });
-  return found ?? 'missing';
 }
 
 /** Whether the file is one of bbolt, i.e. of the Go plugin. False where there is none. */
@@ -61,8 +66,7 @@ function readHeader(file: PageFile): [Meta, Meta] | 'bolt' {
   return [first, second];
 }
 
-function inspectPages(file: PageFile, [first, second]: [Meta, Meta]): void {
-  const newest = first.transaction > second.transaction ? first : second;
+function inspectPages(file: PageFile, newest: Meta): void {
   const { pageBytes, lastPage } = newest;
   if (lastPage < Math.floor(file.size / pageBytes)) return;
   // Pages that a transaction takes at the end and gives back are not written: the file may be shorter than its last

@@ -2,6 +2,7 @@
 
 import { open, type RootDatabase } from 'lmdb';
 import { StoreError } from './error.ts';
+import { Reserve } from './reserve.ts';
 import type { ReadTransaction, Row, Store, Transaction } from './transaction.ts';
 
 /**
@@ -14,10 +15,15 @@ export class LmdbStore implements Store {
   readonly #path: string;
   readonly #db: RootDatabase<Uint8Array, Uint8Array>;
   readonly #view: ReadTransaction;
+  readonly #reserve: Reserve;
 
-  /** `path` must name a file that `inspectStore` found sound, or none if `readOnly` is false. */
-  constructor(path: string, readOnly: boolean) {
+  /**
+   * `path` must name a file that `inspectStore` found sound, or none if `readOnly` is false. `knownBytes`: the file has
+   * at least so many.
+   */
+  constructor(path: string, readOnly: boolean, knownBytes = 0) {
     this.#path = path;
+    this.#reserve = new Reserve(path, knownBytes);
     this.#db = this.#translated('open', () =>
       open<Uint8Array, Uint8Array>({
         path,
@@ -57,6 +63,17 @@ export class LmdbStore implements Store {
         }),
       ),
     );
+  }
+
+  /** Within a transaction: how many of so many ADDs it may have, so that the disk has room for DELs afterwards. */
+  admit(adds: number): number {
+    const { lastPageNumber, pageSize } = this.#db.getStats() as { lastPageNumber: number; pageSize: number };
+    return this.#reserve.admit(adds, { lastPage: lastPageNumber, pageBytes: pageSize });
+  }
+
+  /** What is said to an ADD that was not admitted. */
+  refusal(): StoreError {
+    return this.#reserve.refusal();
   }
 
   async close(): Promise<void> {

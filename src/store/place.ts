@@ -1,6 +1,6 @@
 // Puts a file in place whole and durable: nobody ever sees half of it, and no killed process leaves half of it.
 
-import { closeSync, fsyncSync, linkSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** Moves a file that is written to its place, in the same directory. */
@@ -26,6 +26,13 @@ export function writeWhole(path: string, content: Uint8Array | string, place: ty
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** Makes a directory and those above it, durably: with its directory a store would be lost. */
+export function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: 0o700 });
+  if (first === undefined) return; // it was there
+  for (let made = path; made.length >= first.length; made = dirname(made)) sync(dirname(made));
 }
 
 /** Makes what was created, renamed or removed in a directory durable; or the content of a file. */

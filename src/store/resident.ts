@@ -13,7 +13,14 @@ import { WriteBack } from './write-back.ts';
 /** Something to do within a transaction. It throws only before its first change, or is undone. */
 export type Work<T> = (transaction: Transaction) => T;
 
-/** How one of many works ended. */
+/** One of the works of a transaction. */
+export interface Job<T> {
+  work: Work<T>;
+  /** Whether it adds leases, and so makes the store if there is none. */
+  creates: boolean;
+}
+
+/** How one of many jobs ended. */
 export type Ending<T> = { value: T } | { error: unknown };
 
 export class ResidentStore {
@@ -43,18 +50,21 @@ export class ResidentStore {
   }
 
   /**
-   * Runs the works in one transaction, which is on disk when the promise resolves; a work that throws fails alone. For
+   * Runs the jobs in one transaction, which is on disk when the promise resolves; one that throws fails alone. For
    * whoever holds the exclusive lock.
    *
-   * @returns their endings in order, or undefined if there is no store and `create` is false
+   * @returns their endings in order, or undefined if there is no store and none of them creates it
    * @throws what made the whole transaction fail: then none of them has happened
    */
-  async commit<T>(works: readonly Work<T>[], create: boolean, deadline: Deadline): Promise<Ending<T>[] | undefined> {
-    const store = await this.#current(deadline, create);
+  async commit<T>(jobs: readonly Job<T>[], deadline: Deadline): Promise<Ending<T>[] | undefined> {
+    const adds = jobs.filter(({ creates }) => creates).length;
+    const store = await this.#current(deadline, adds > 0);
     return store?.commit(transaction => {
       const rows = new WriteBack(transaction);
-      const endings = works.map(work => {
+      let admitted = adds === 0 ? 0 : store.admit(adds);
+      const endings = jobs.map(({ work, creates }) => {
         try {
+          if (creates && admitted-- <= 0) throw store.refusal();
           return { value: rows.attempt(work) };
         } catch (error) {
           if (lmdbCode(error) !== undefined) throw error;

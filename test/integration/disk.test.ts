@@ -87,7 +87,7 @@ testWith(test, ['root'], 'a disk that is full while a store grows: nothing half 
     const acknowledged: string[] = [];
     const ids: string[] = [];
     const addOne = (number: number) => {
-      const id = `owner-${number}-${'x'.repeat(1000)}`;
+      const id = `owner-${number}-${'x'.repeat(3000)}`;
       return begin('ADD', { store, conf: withId(big, id), owner: `c${number}` }).done;
     };
     const keep = (run: Run, number: number, what: string) => {
@@ -99,7 +99,7 @@ testWith(test, ['root'], 'a disk that is full while a store grows: nothing half 
     for (const freePages of [0, 2, 6, 9, 11]) {
       const free = fillDisk(directory, freePages);
       let refusedRuns = 0;
-      for (let attempt = 0; attempt < 40 && refusedRuns < 3; attempt++, number++) {
+      for (let attempt = 0; attempt < 80 && refusedRuns < 3; attempt++, number++) {
         const what = `ADD ${number} with ${freePages} free pages`;
         const run = await addOne(number);
         if (run.status === 0) {
@@ -110,8 +110,7 @@ testWith(test, ['root'], 'a disk that is full while a store grows: nothing half 
         }
       }
       assert.is(refusedRuns, 3, `${freePages} free pages were enough for everything`);
-      const deleted = await del({ store, conf: big, owner: 'nobody' });
-      if (deleted.status !== 0) refused(deleted, 5, `DEL with ${freePages} free pages`);
+      silent(await del({ store, conf: big, owner: 'nobody' }), `DEL with ${freePages} free pages`);
       const sorted = acknowledged.slice().sort();
       assert.equal(await held(store), sorted, `held on the full disk, ${freePages} free pages`);
       free();

@@ -7,8 +7,9 @@ import { parsePrefix } from '../../src/net/prefix.ts';
 import { type Finding, sentence } from '../../src/store/finding.ts';
 import { type KeyRange, only } from '../../src/store/key-range.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { encodeLease, leaseKey, nodeKey, ownerRowKey, poolKey, seal } from '../../src/store/records.ts';
+import { encodeLease, leaseKey, nodeKey, ownerRowKey, poolKey } from '../../src/store/records.ts';
 import type { Transaction } from '../../src/store/transaction.ts';
+import { seal } from '../../src/store/value.ts';
 import { pool, sha256 } from './support.ts';
 import { container, leaseOf, World } from './world.ts';
 

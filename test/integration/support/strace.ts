@@ -47,9 +47,20 @@ function systemCall(name: string, text: string, began: number, ended: number): S
   const end = text.lastIndexOf(') ');
   const args = end < 0 ? text : text.slice(0, end);
   const [, fd, file] = /^(\d+)<([^>]*)>/.exec(args) ?? [];
-  const strings = [...args.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(match => match[1] as string);
   const result = text.slice(end + 2).replace(/^ *= */, '');
-  return { name, args, file, fd: fd === undefined ? undefined : Number(fd), strings, result, began, ended };
+  return {
+    name,
+    args,
+    file,
+    fd: fd === undefined ? undefined : Number(fd),
+    // Only when asked for: a write of a megabyte takes long.
+    get strings() {
+      return [...args.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(match => match[1] as string);
+    },
+    result,
+    began,
+    ended,
+  };
 }
 
 export interface Traced extends Run {
