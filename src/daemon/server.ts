@@ -2,11 +2,12 @@
 // common transactions, and each is answered only after its own is on disk.
 
 import { createServer, type Server } from 'node:net';
-import { type Answer, answer, type Services } from '../cni/commands.ts';
-import { openLog } from '../cni/log.ts';
+import type { Services } from '../cni/commands.ts';
 import type { FileLocks } from '../store/flock.ts';
+import type { Access, StoreLocation } from '../store/transaction.ts';
+import { serveCall } from './call.ts';
 import { Caller } from './caller.ts';
-import { encodeAnswer, FrameError, type RequestFrame } from './frame.ts';
+import { FrameError, type RequestFrame } from './frame.ts';
 import { describe, type Listening, listen, type Place } from './listen.ts';
 import { Stores } from './stores.ts';
 
@@ -109,20 +110,11 @@ export class Daemon {
     }
   }
 
-  /** False if the answer could not be delivered. */
-  async #answer(caller: Caller, { env, stdin }: RequestFrame): Promise<boolean> {
-    let stderr = '';
-    const log = openLog(env, message => {
-      stderr += `ecs-ipam: ${message}\n`;
-    });
-    const services: Services = {
+  #answer(caller: Caller, request: RequestFrame): Promise<boolean> {
+    const services = {
       ...this.#options.services,
-      log,
-      openStore: (location, access) => this.#stores.open(location, access),
+      openStore: (location: StoreLocation, access: Access) => this.#stores.open(location, access),
     };
-    const { status, stdout, takeBack }: Answer = await answer(env, async () => stdin, services);
-    const isDelivered = await caller.deliver(encodeAnswer({ status, stdout, stderr }));
-    if (!isDelivered) await takeBack?.();
-    return isDelivered;
+    return serveCall(request, services, answer => caller.deliver(answer));
   }
 }

@@ -7,14 +7,8 @@ import { closeUnderLock, openLocked } from './guard.ts';
 import { type LmdbStore, lmdbCode } from './lmdb.ts';
 import { type Deadline, releaseLock, takeLock } from './lock.ts';
 import { isSame } from './same-file.ts';
-import type { ReadTransaction, Transaction } from './transaction.ts';
-import { WriteBack } from './write-back.ts';
-
-/** Something to do within a transaction. It throws only before its first change, or is undone. */
-export type Work<T> = (transaction: Transaction) => T;
-
-/** How one of many works ended. */
-export type Ending<T> = { value: T } | { error: unknown };
+import type { ReadTransaction } from './transaction.ts';
+import { attemptAll, type Ending, type Work } from './write-back.ts';
 
 export class ResidentStore {
   readonly #path: string;
@@ -29,12 +23,22 @@ export class ResidentStore {
   /** Opens the store if it is not open; false if there is none. */
   async prepare(deadline: Deadline): Promise<boolean> {
     if (this.#isCurrent()) return true;
-    const lock = await takeLock(deadline, true, this.#locks);
+    const release = await this.lock(deadline);
     try {
       return (await this.#current(deadline, false)) !== undefined;
     } finally {
-      releaseLock(lock, this.#locks);
+      release();
     }
+  }
+
+  /**
+   * Takes the exclusive lock; the result releases it.
+   *
+   * @throws StoreError 'locked' at the deadline, however that has moved meanwhile
+   */
+  async lock(deadline: Deadline): Promise<() => void> {
+    const lock = await takeLock(deadline, true, this.#locks);
+    return () => releaseLock(lock, this.#locks);
   }
 
   /** Runs `work` on the newest state. The store has been prepared. */
@@ -51,19 +55,12 @@ export class ResidentStore {
    */
   async commit<T>(works: readonly Work<T>[], create: boolean, deadline: Deadline): Promise<Ending<T>[] | undefined> {
     const store = await this.#current(deadline, create);
-    return store?.commit(transaction => {
-      const rows = new WriteBack(transaction);
-      const endings = works.map(work => {
-        try {
-          return { value: rows.attempt(work) };
-        } catch (error) {
-          if (lmdbCode(error) !== undefined) throw error;
-          return { error: store.explain(error, 'write') };
-        }
-      });
-      rows.flush();
-      return endings;
-    });
+    return store?.commit(transaction =>
+      attemptAll(transaction, works, error => {
+        if (lmdbCode(error) !== undefined) throw error;
+        return store.explain(error, 'write');
+      }),
+    );
   }
 
   /** Closes the store, unless it is in use by the time that it holds the lock. It opens again when it is needed. */
