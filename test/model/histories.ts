@@ -4,15 +4,26 @@ import fc from 'fast-check';
 import type { Asker, Attachment, Command, Wish } from './command.ts';
 import { type Oracle, rangeOf, textOf } from './oracle.ts';
 
-/** A command whose prevResult is not known yet: none, what the asker holds by then, or an address. */
-export type Asked = Omit<Command, 'previous'> & { previous: 'none' | 'held' | { address: string } };
+/** A command before it is said. */
+export interface Asked extends Pick<Command, 'name' | 'asker' | 'wishes' | 'whenFull'> {
+  /** CHECK: none, what the asker holds by then, or an address. */
+  previous: 'none' | 'held' | { address: string };
+  /** GC: a container stays if the bit of its number, or of what 31 leaves of it, is set. */
+  kept: number;
+}
 
 /** As it is said at this moment. */
-export function settled(asked: Asked, oracle: Oracle): Command {
-  const { previous, asker, wishes } = asked;
-  if (previous === 'none') return { ...asked, previous: [] };
-  return { ...asked, previous: previous === 'held' ? oracle.heldBy(asker, wishes) : [previous.address] };
+export function settled({ previous, kept, ...rest }: Asked, oracle: Oracle): Command {
+  const { name, asker, wishes } = rest;
+  const held = () => (previous === 'held' ? oracle.heldBy(asker, wishes) : []);
+  return {
+    ...rest,
+    previous: name !== 'CHECK' ? [] : typeof previous === 'object' ? [previous.address] : held(),
+    valid: name !== 'GC' ? [] : attachmentsOf(MOST_CONTAINERS, kept),
+  };
 }
+
+const MOST_CONTAINERS = 700;
 
 /** What histories are about. */
 export interface Setting {
@@ -101,7 +112,7 @@ function attachmentsOf(containers: number, bits: number): Attachment[] {
 }
 
 export function askedOf(setting: Setting): fc.Arbitrary<Asked> {
-  const { subnets4, subnets6, containers } = setting;
+  const { subnets4, subnets6 } = setting;
   const [wish4, wish6] = [wishOf(subnets4), wishOf(subnets6)];
   const wishes: fc.Arbitrary<Wish[]> = fc.oneof(
     { weight: 5, arbitrary: fc.tuple(wish4) },
@@ -124,7 +135,7 @@ export function askedOf(setting: Setting): fc.Arbitrary<Asked> {
       { weight: 1, arbitrary: fc.nat(40).map(offset => ({ address: addressAt(subnets4[0]!, offset) })) },
     ),
     // Rarely more than half of them go.
-    valid: fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => attachmentsOf(containers, a | b)),
+    kept: fc.tuple(fc.nat(), fc.nat()).map(([a, b]) => a | b),
     whenFull: fc.constantFrom('unavailable', 'ready'),
   });
 }

@@ -2,8 +2,8 @@
 // nothing of the order in which things happen inside.
 
 import type { Asker, Command } from '../model/command.ts';
-import type { Held } from '../model/oracle.ts';
-import type { Call } from './world.ts';
+import type { Listed } from '../model/listed.ts';
+import type { Call } from './call.ts';
 
 interface Known {
   call: Call;
@@ -58,10 +58,12 @@ export class Outside {
   }
 
   /** In words, what somebody has been told of and does not hold. */
-  missing(held: ReadonlyMap<string, Held>): string | undefined {
+  missing(held: readonly Listed[]): string | undefined {
+    const leases = new Map(held.map(lease => [lease.address, lease]));
     for (const [address, { call }] of this.#known) {
-      const lease = held.get(address);
-      const isHeld = lease !== undefined && !lease.isGateway && isOneOwner(lease.asker, call.command.asker);
+      const lease = leases.get(address);
+      const isHeld =
+        lease?.kind === 'container' && isOneOwner({ ...lease, interfaceName: lease.ifname }, call.command.asker);
       if (!isHeld) return `${address}, which call ${call.number} was told of, is lost`;
     }
     return undefined;

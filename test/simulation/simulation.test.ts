@@ -9,7 +9,9 @@ import * as assert from 'uvu/assert';
 import { askedOf, type Setting, SUBNETS4, SUBNETS6 } from '../model/histories.ts';
 import { effort, tried } from '../support/effort.ts';
 import { seed } from '../support/random.ts';
-import { type Calling, counts, World } from './world.ts';
+import type { Calling } from './call.ts';
+import { counts } from './counts.ts';
+import { World } from './world.ts';
 
 const test = suite('simulation');
 
@@ -17,7 +19,7 @@ type Happening =
   | ({ kind: 'call' } & Calling)
   | { kind: 'failing commit' | 'kill daemon' | 'power failure' | 'reboot' }
   | { kind: 'kill process'; which: number }
-  | { kind: 'stuck neighbour'; ms: number };
+  | { kind: 'stuck neighbour' | 'set clock'; ms: number };
 
 interface History {
   /** What decides how long commits take, and who gets the lock first. */
@@ -51,6 +53,7 @@ function happening(setting: Setting): fc.Arbitrary<Happening> {
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('kill process' as const), which: fc.nat(7) }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('power failure' as const, 'reboot' as const) }) },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('stuck neighbour' as const), ms: fc.nat(400) }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('set clock' as const), ms: fc.integer() }) },
   );
 }
 
@@ -64,17 +67,25 @@ function historyOf(setting: Setting, steps: number): fc.Arbitrary<History> {
 function happen(world: World, what: Happening): void {
   switch (what.kind) {
     case 'call':
-      return world.call(what);
+      world.call(what);
+      break;
     case 'failing commit':
-      return world.failCommit();
+      world.failCommit();
+      break;
     case 'kill daemon':
-      return world.killDaemon();
+      world.killDaemon();
+      break;
     case 'kill process':
-      return world.killProcess(what.which);
+      world.killProcess(what.which);
+      break;
     case 'stuck neighbour':
-      return void world.holdLock(what.ms);
+      void world.holdLock(what.ms);
+      break;
+    case 'set clock':
+      world.setClock(what.ms);
+      break;
     default:
-      return world.reboot(what.kind === 'power failure');
+      world.reboot(what.kind === 'power failure');
   }
 }
 
@@ -94,7 +105,7 @@ const STEPS = 400;
 for (const [name, setting] of Object.entries(SETTINGS)) {
   test(name, async () => {
     const before = { ...counts };
-    const histories = effort(25, 5_000);
+    const histories = effort(20, 6_000);
     const property = fc.asyncProperty(historyOf(setting, STEPS), async history => {
       await simulate(history);
     });

@@ -1,8 +1,5 @@
 // A host that is simulated but for what it tests: the commands, the rules, the rows and the batches of the daemon are
 // the product's; the store, its lock, the processes, the time, the network between caller and daemon are not, and fail.
-//
-// An oracle carries the commands out one after another, in the order in which their transactions become visible. What a
-// power failure may take is known to a second one, which has carried out only what was synced.
 
 import type { Services } from '../../src/cni/commands.ts';
 import { Batch } from '../../src/daemon/batch.ts';
@@ -14,67 +11,19 @@ import type { ReadTransaction, Store, StoreLocation } from '../../src/store/tran
 import { attemptAll, type Work } from '../../src/store/write-back.ts';
 import { decodeAnswer } from '../daemon/support/frames.ts';
 import { sha256 } from '../ipam/support.ts';
-import { type Command, disagreement, environmentOf, type Reply } from '../model/command.ts';
-import { checkRows, listRows, stdinOf } from '../model/fronts.ts';
-import { type Asked, settled } from '../model/histories.ts';
-import { isListed } from '../model/listed.ts';
-import { Oracle } from '../model/oracle.ts';
+import { environmentOf, type Reply } from '../model/command.ts';
+import { listRows, stdinOf } from '../model/fronts.ts';
+import { settled } from '../model/histories.ts';
 import { Random } from '../support/random.ts';
+import { type Call, type Calling, hasTaken, judge, newCall } from './call.ts';
+import { counts } from './counts.ts';
 import { Disk, Lock } from './disk.ts';
 import { Outside } from './outside.ts';
 import { Process, Schedule } from './schedule.ts';
-
-export interface Call {
-  number: number;
-  command: Command;
-  timeoutMs: number;
-  beganMs: number;
-  process: Process;
-  /** What it has to answer, once its transaction is visible or what it reads has been read. */
-  expected?: Parameters<typeof disagreement>[1];
-  isSynced: boolean;
-  /** Its transaction has failed. */
-  hasFailed: boolean;
-  /** From then on whatever it writes takes back what it has written. */
-  isAnswered: boolean;
-  /** It will get no answer: its process has been killed. */
-  isLost: boolean;
-}
-
-/** What a runtime does. */
-export interface Calling {
-  asked: Asked;
-  through: 'daemon' | 'process';
-  timeoutMs: number;
-  /** How long the answer takes to be heard. */
-  answerMs: number;
-  /** It has gone by the time that the answer comes. */
-  isGone: boolean;
-  /** The same is said again so much later. */
-  againAfterMs: number | undefined;
-}
+import { type Part, Truth } from './truth.ts';
 
 const STORE = '/store';
-/** What an answer may take beyond its time limit: a commit under way, and the pauses between looks at the lock. */
-const SLACK_MS = 40;
-const AUDIT_EVERY = 64;
 const LIST_EVERY = 8;
-
-export const counts = {
-  calls: 0,
-  answered: 0,
-  refused: 0,
-  lockedOut: 0,
-  failed: 0,
-  lost: 0,
-  tookBack: 0,
-  commits: 0,
-  together: 0,
-  events: 0,
-  kills: 0,
-  powerFailures: 0,
-  vanished: 0,
-};
 
 export class World {
   readonly #schedule = new Schedule();
@@ -82,16 +31,15 @@ export class World {
   readonly #disk = new Disk();
   readonly #lock: Lock;
   readonly #outside = new Outside();
-  #oracle = new Oracle();
-  #synced = new Oracle();
-  /** Steps of the oracle that are visible and not synced. */
-  #unsynced: ((oracle: Oracle) => void)[] = [];
+  readonly #truth = new Truth();
   /** What has run in the transaction under way. */
-  #running: { call: Call; isTakingBack: boolean }[] = [];
+  #running: Part[] = [];
   #calls: Call[] = [];
   #daemon!: { process: Process; batch: Batch };
   #processes: Process[] = [];
   #boots = 0;
+  /** What the host's clock is wrong by. */
+  #clockErrorMs = 0;
   #commits = 0;
   #failingCommits = 0;
   #problem: string | undefined;
@@ -122,6 +70,8 @@ export class World {
     });
     const forgotten = this.#calls.find(call => !call.isAnswered && !call.isLost);
     if (forgotten !== undefined) throw new Error(`call ${forgotten.number} is never answered`);
+    const owing = this.#calls.find(call => call.owes);
+    if (owing !== undefined) throw new Error(`what call ${owing.number} has taken is never taken back`);
     this.#look();
   }
 
@@ -143,17 +93,13 @@ export class World {
       this.at(againAfterMs, world => world.call({ ...calling, againAfterMs: undefined }));
     }
     const process = through === 'daemon' ? this.#daemon.process : this.#startProcess('process');
-    const call: Call = {
+    const call = newCall({
       number: this.#calls.length + 1,
-      command: settled(asked, this.#oracle),
+      command: settled(asked, this.#truth.oracle),
       timeoutMs: calling.timeoutMs,
       beganMs: this.#schedule.nowMs,
       process,
-      isSynced: false,
-      hasFailed: false,
-      isAnswered: false,
-      isLost: false,
-    };
+    });
     this.#calls.push(call);
     counts.calls++;
     this.#outside.begins(call, this.#bootId);
@@ -172,50 +118,34 @@ export class World {
         await process.sleep(answerMs);
         if (isGone) {
           counts.vanished++;
+          call.owes = hasTaken(call);
           this.#note(`call ${call.number} has gone`);
         } else this.#heard(call);
         return !isGone;
       });
     } catch (error) {
       // What cannot be taken back stays until the runtime's DEL; the daemon says so.
-      const isExpected = call.isAnswered && isGone && error instanceof StoreError;
+      const isExpected = call.owes && error instanceof StoreError;
+      call.owes = false;
       if (!isExpected) this.#fail(`call ${call.number} ends with ${(error as Error).stack}`);
     }
     if (through === 'process') process.isAlive = false;
   }
 
-  /** The answer is on its way: whatever it says has to be true for ever. */
   #answered(call: Call, reply: Reply): void {
-    const { number, command, timeoutMs, beganMs } = call;
-    const tookMs = this.#schedule.nowMs - beganMs;
-    const { code } = reply.status === 0 ? { code: 0 } : (JSON.parse(reply.stdout) as { code: number });
-    this.#note(`call ${number} is answered with ${code} ${reply.stdout.trimEnd()}`);
+    this.#note(`call ${call.number} is answered: ${reply.stdout.trimEnd()}`);
     call.isAnswered = true;
     this.#outside.ends(call);
     counts.answered++;
-    if (tookMs > timeoutMs + SLACK_MS) this.#fail(`call ${number} took ${tookMs} ms, though it had ${timeoutMs}`);
-    const isRead = command.name === 'CHECK' || command.name === 'STATUS';
-    if (call.hasFailed) {
-      counts.failed++;
-      if (code !== 5) this.#fail(`call ${number}: its commit failed, and it is answered with ${code}`);
-    } else if (call.expected === undefined && code === 11) {
-      counts.lockedOut++;
-      if (tookMs < timeoutMs) this.#fail(`call ${number} gave up after ${tookMs} of ${timeoutMs} ms`);
-    } else {
-      // What never came to the store is wrong in any state of it.
-      const problem = disagreement(reply, call.expected ?? this.#oracle.copy().apply(command));
-      if (problem !== undefined) this.#fail(`call ${number}: ${problem}`);
-      const isRefused = code !== 0;
-      if (isRefused) counts.refused++;
-      if (!isRefused && call.expected === undefined) this.#fail(`call ${number}: success without a look at the store`);
-      if (!isRefused && !isRead && !call.isSynced) this.#fail(`call ${number}: answered before it was durable`);
-    }
+    const problem = judge(call, reply, this.#schedule.nowMs, this.#truth.oracle);
+    if (problem !== undefined) this.#fail(`call ${call.number}: ${problem}`);
   }
 
   #heard(call: Call): void {
-    if (call.command.name !== 'ADD' || call.hasFailed || call.expected?.code !== 0) return;
-    const other = this.#outside.hears(call, call.expected.addresses);
-    if (other !== undefined) this.#fail(`call ${call.number} is told what ${other} has: ${call.expected.addresses}`);
+    if (!hasTaken(call)) return;
+    const { addresses } = call.expected!;
+    const other = this.#outside.hears(call, addresses);
+    if (other !== undefined) this.#fail(`call ${call.number} is told what ${other} has: ${addresses}`);
   }
 
   // Processes
@@ -243,7 +173,7 @@ export class World {
     return {
       sha256,
       bootId: () => this.#bootId,
-      now: () => 1_700_000_000_000 + this.#schedule.nowMs,
+      now: () => 1_700_000_000_000 + this.#schedule.nowMs + this.#clockErrorMs,
       openStore: async (location, access) => this.#watched(call, await this.#open(call, location, access === 'read')),
       requireWritable: () => {},
     };
@@ -271,7 +201,7 @@ export class World {
   #watched(call: Call, store: Store): Store {
     return {
       read: work => {
-        call.expected = this.#oracle.apply(call.command);
+        call.expected = this.#truth.oracle.apply(call.command);
         return store.read(work);
       },
       write: work =>
@@ -302,43 +232,20 @@ export class World {
     this.#published(ran);
     await process.sleep(1 + this.#random.below(4));
     this.#sync();
-    for (const { call } of ran) call.isSynced = true;
     return endings;
   }
 
-  #published(ran: { call: Call; isTakingBack: boolean }[]): void {
+  #published(ran: Part[]): void {
     this.#note(`commit of ${ran.map(({ call, isTakingBack }) => (isTakingBack ? -1 : 1) * call.number)}`);
-    counts.commits++;
-    if (ran.length > 1) counts.together += ran.length;
-    for (const { call, isTakingBack } of ran) {
-      if (isTakingBack) counts.tookBack++;
-      const step = isTakingBack
-        ? (oracle: Oracle) => oracle.takeBack(call.number)
-        : (oracle: Oracle) => oracle.apply(call.command, call.number);
-      const outcome = step(this.#oracle);
-      this.#unsynced.push(step);
-      if (isTakingBack) continue;
-      if (call.expected !== undefined) this.#fail(`call ${call.number} is carried out twice`);
-      call.expected = outcome!;
-    }
+    const problem = this.#truth.publish(ran);
+    if (problem !== undefined) this.#fail(problem);
     this.#commits++;
-    if (this.#commits % LIST_EVERY === 0) this.#compare();
-    if (this.#commits % AUDIT_EVERY === 0) this.#audit();
+    if (this.#commits % LIST_EVERY === 0) this.#attempt(() => this.#truth.compare(this.#disk.view));
   }
 
   #sync(): void {
     this.#disk.sync();
-    for (const step of this.#unsynced) step(this.#synced);
-    this.#unsynced = [];
-  }
-
-  /** The leases are the oracle's. */
-  #compare(): void {
-    this.#attempt(() => isListed(listRows(this.#disk.view), this.#oracle));
-  }
-
-  #audit(): void {
-    this.#attempt(() => checkRows(this.#disk.view));
+    this.#truth.sync();
   }
 
   #attempt(work: () => void): void {
@@ -351,14 +258,17 @@ export class World {
 
   /** All that can be looked at. */
   #look(): void {
-    this.#compare();
-    this.#audit();
-    const missing = this.#outside.missing(new Map(this.#oracle.listed()));
+    this.#attempt(() => this.#truth.audit(this.#disk.view));
+    const missing = this.#outside.missing(listRows(this.#disk.view));
     if (missing !== undefined) this.#fail(missing);
     if (this.#problem !== undefined) throw new Error(`${this.#problem}\n${this.trace.slice(-40).join('\n')}`);
   }
 
   // Faults
+
+  setClock(errorMs: number): void {
+    this.#clockErrorMs = errorMs;
+  }
 
   /** The next commit, whoever's it is. */
   failCommit(): void {
@@ -399,7 +309,9 @@ export class World {
     process.isAlive = false;
     this.#note(`${process.name} is killed`);
     for (const call of this.#calls) {
-      if (call.process !== process || call.isAnswered) continue;
+      if (call.process !== process) continue;
+      call.owes = false;
+      if (call.isAnswered) continue;
       call.isLost = true;
       this.#outside.ends(call);
       counts.lost++;
@@ -409,15 +321,11 @@ export class World {
   /** The host starts again: in order, or because the power failed. */
   reboot(losesPower: boolean): void {
     for (const process of this.#processes) if (process.isAlive) this.#kill(process);
-    if (losesPower) {
-      counts.powerFailures++;
-      this.#disk.losePower();
-      this.#unsynced = [];
-      this.#oracle = this.#synced.copy();
-    } else this.#sync();
+    if (losesPower) counts.powerFailures++;
+    if (losesPower) this.#disk.losePower();
+    else this.#disk.sync();
     this.#boots++;
-    this.#oracle.bootId = this.#bootId;
-    this.#synced.bootId = this.#bootId;
+    this.#truth.reboot(this.#bootId, losesPower);
     this.#note(losesPower ? 'the power fails' : 'the host starts again');
     this.#startDaemon();
     this.#look();
