@@ -88,12 +88,12 @@ interface Way {
 }
 
 const WAYS: Way[] = [
-  { name: 'memory, few addresses', open: inMemory, setting: FEW, steps: 200, histories: effort(60, 4_000) },
-  { name: 'memory', open: inMemory, setting: SMALL, steps: 800, histories: effort(12, 600) },
-  { name: 'memory, many owners', open: inMemory, setting: MANY, steps: 6_000, histories: effort(1, 24) },
-  { name: 'LMDB', open: onLmdb, setting: SMALL, steps: 500, histories: effort(8, 400) },
-  { name: 'the executable', open: oneShot, setting: FEW, steps: 60, histories: effort(4, 120) },
-  { name: 'the daemon', open: throughDaemon, setting: SMALL, steps: 300, histories: effort(6, 300) },
+  { name: 'memory, few addresses', open: inMemory, setting: FEW, steps: 200, histories: effort(40, 4_000) },
+  { name: 'memory', open: inMemory, setting: SMALL, steps: 800, histories: effort(10, 600) },
+  { name: 'memory, many owners', open: inMemory, setting: MANY, steps: effort(1_500, 6_000), histories: effort(5, 24) },
+  { name: 'LMDB', open: onLmdb, setting: SMALL, steps: 500, histories: effort(5, 400) },
+  { name: 'the executable', open: oneShot, setting: FEW, steps: 60, histories: effort(3, 120) },
+  { name: 'the daemon', open: throughDaemon, setting: SMALL, steps: 300, histories: effort(4, 300) },
 ];
 
 for (const { name, open, setting, steps, histories } of WAYS) {

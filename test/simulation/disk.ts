@@ -100,13 +100,14 @@ export class Lock {
     this.#random = random;
   }
 
-  isHeldBy(process: Process): boolean {
-    return this.#holder === process;
+  /** Whoever holds it and is alive. */
+  get holder(): Process | undefined {
+    return this.#holder?.isAlive ? this.#holder : undefined;
   }
 
   /** @throws StoreError 'locked' at the deadline, wherever that is by then */
   async take(process: Process, deadline: Deadline): Promise<() => void> {
-    while (this.#holder?.isAlive) {
+    while (this.holder !== undefined) {
       const leftMs = deadline.atMs - this.#schedule.nowMs;
       if (leftMs <= 0) throw new StoreError('locked', `store ${deadline.path}: is locked`);
       await process.sleep(Math.min(leftMs, 1 + this.#random.below(LONGEST_POLL_MS)));

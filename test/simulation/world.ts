@@ -70,6 +70,7 @@ export class World {
     });
     const forgotten = this.#calls.find(call => !call.isAnswered && !call.isLost);
     if (forgotten !== undefined) throw new Error(`call ${forgotten.number} is never answered`);
+    if (this.#lock.holder !== undefined) throw new Error(`${this.#lock.holder.name} never lets go of the lock`);
     const owing = this.#calls.find(call => call.owes);
     if (owing !== undefined) throw new Error(`what call ${owing.number} has taken is never taken back`);
     this.#look();
@@ -218,7 +219,7 @@ export class World {
   async #commit<T>(process: Process, works: readonly Work<T>[]) {
     const draft = this.#disk.begin();
     this.#running = [];
-    if (!this.#lock.isHeldBy(process)) this.#fail(`${process.name} writes without the lock`);
+    if (this.#lock.holder !== process) this.#fail(`${process.name} writes without the lock`);
     const endings = attemptAll(draft, works, error => error);
     const ran = this.#running;
     await process.sleep(1 + this.#random.below(4));
