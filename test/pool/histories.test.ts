@@ -7,7 +7,7 @@ import { History } from './support/history.ts';
 import type { Kind } from './support/setting.ts';
 
 /** Of each kind. */
-const HISTORIES = effort(50, 1_000);
+const HISTORIES = effort(15, 1_000);
 const STEPS = 5000;
 
 const KINDS: [Kind, string][] = [
