@@ -6,15 +6,17 @@ import { type Answer, answer, type Services } from '../cni/commands.ts';
 import type { Env } from '../cni/environment.ts';
 import { openLog } from '../cni/log.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
+import type { MakeSocketServer } from '../daemon/connection.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { openStore, requireWritable } from '../store/guard.ts';
 import type { StoreLocation } from '../store/transaction.ts';
-import { readStdin, write } from './stdio.ts';
+import { readStdin, say, write } from './stdio.ts';
 
 /** What differs between the hosts that run us. */
 export interface Host {
   locks: FileLocks;
+  sockets: MakeSocketServer;
   sha256: Sha256;
   /** Sends a message to systemd's notification socket, where the host can. */
   notifySystemd?: (socketPath: string, message: string) => void;
@@ -42,9 +44,9 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   };
   const status = await run(args, env, services, locks, async idleMs => {
     const { serve } = await import('./serve.ts');
-    await serve(env, idleMs, host.locks, shared, host.notifySystemd ?? (() => {}));
+    await serve(env, idleMs, host.locks, host.sockets, shared, host.notifySystemd ?? (() => {}));
   });
-  for (const complaint of complaints) await write('stderr', `ecs-ipam: ${complaint}\n`);
+  for (const complaint of complaints) await say(`ecs-ipam: ${complaint}\n`);
   return status;
 }
 
@@ -57,8 +59,8 @@ async function run(args: string[], env: Env, services: Services, locks: FileLock
     return deliver(await answer(env, readStdin, services), services);
   }
   const versions = SUPPORTED_VERSIONS.join(', ');
-  await write('stderr', `ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`);
-  await write('stderr', "A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
+  await say(`ecs-ipam: CNI IP address management plugin\nCNI protocol versions supported: ${versions}\n`);
+  await say("A container runtime sets CNI_COMMAND; for the command line see 'ecs-ipam --help'.\n");
   return 0;
 }
 
@@ -71,7 +73,7 @@ async function deliver({ status, stdout, takeBack }: Answer, { log }: Services):
     const problem = `the result cannot be written: ${(error as Error).message}`;
     log.error(problem);
     await takeBack?.();
-    await write('stderr', `ecs-ipam: ${problem}\n`);
+    await say(`ecs-ipam: ${problem}\n`);
     return 1;
   }
 }

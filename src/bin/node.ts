@@ -5,8 +5,10 @@
 import { createHash } from 'node:crypto';
 import { nodeFileLocks } from '../store/flock-node.ts';
 import { main } from './main.ts';
+import { nodeSockets } from './sockets-node.ts';
 
 process.exitCode = await main(process.argv.slice(2), process.env, {
   locks: nodeFileLocks,
+  sockets: nodeSockets,
   sha256: text => createHash('sha256').update(text).digest(),
 });

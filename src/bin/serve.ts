@@ -1,9 +1,10 @@
 // `ecs-ipamd serve`: the daemon under systemd or by hand. Wiring only.
 
 import type { Env } from '../cni/environment.ts';
+import type { MakeSocketServer } from '../daemon/connection.ts';
 import { Daemon, type DaemonOptions } from '../daemon/server.ts';
 import type { FileLocks } from '../store/flock.ts';
-import { write } from './stdio.ts';
+import { say } from './stdio.ts';
 
 const DEFAULT_SOCKET_PATH = '/run/ecs-ipam/ecs-ipam.sock';
 
@@ -15,6 +16,7 @@ export async function serve(
   env: Env,
   idleMs: number | undefined,
   locks: FileLocks,
+  sockets: MakeSocketServer,
   services: DaemonOptions['services'],
   notify: (socketPath: string, message: string) => void,
 ): Promise<void> {
@@ -26,9 +28,9 @@ export async function serve(
     place: isActivated ? { fd: LISTEN_FDS_START } : { path: env.IPAM_SOCKET || DEFAULT_SOCKET_PATH },
     idleMs: isActivated ? idleMs : undefined,
     locks,
+    sockets,
     services,
-    // Whether anybody reads it is not the daemon's affair.
-    say: message => void write('stderr', `ecs-ipamd: ${message}\n`).catch(() => {}),
+    say: message => void say(`ecs-ipamd: ${message}\n`),
     onStopping: () => notifySystemd('STOPPING=1'),
   });
   const stop = () => daemon.stop();

@@ -29,6 +29,9 @@ export async function write(stream: keyof typeof DESCRIPTORS, text: string): Pro
   }
 }
 
+/** Tells people something. Nothing depends on whether anybody reads it. */
+export const say = (text: string): Promise<void> => write('stderr', text).catch(() => {});
+
 async function whenReady<T>(call: () => T): Promise<T> {
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(LONGEST_WAIT_MS, 2 * waitMs)) {
     try {

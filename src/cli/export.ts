@@ -1,7 +1,6 @@
 // `ecs-ipam export`: everything in the store, of one moment.
 
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
 import { type GoLease, isGoGateway, writeGoStore } from '../bolt/plugin.ts';
 import type { Services } from '../cni/commands.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
@@ -9,6 +8,7 @@ import { type Pool, type Shipment, shipmentOf } from '../ipam/import.ts';
 import { ReadLedger } from '../ipam/ledger.ts';
 import { familyOf } from '../net/address.ts';
 import type { Lease } from '../store/lease.ts';
+import { placeNew, writeWhole } from '../store/place.ts';
 import type { StoreLocation } from '../store/transaction.ts';
 import { writeDump } from './dump.ts';
 import type { Report } from './import.ts';
@@ -34,7 +34,7 @@ export async function exportTo(
   const report: Report = { out: '', notes: [] };
   if (format === 'json' && output === undefined) return { ...report, out: writeDump(shipment) };
   const content = format === 'json' ? `${writeDump(shipment)}\n` : toGoFile(shipment, report.notes);
-  writeWhole(output!, content);
+  write(output!, content);
   return { ...report, out: `exported to ${output}: ${shipment.leases.length} leases, gateways included` };
 }
 
@@ -76,27 +76,12 @@ function cursorOf(family: 4 | 6, pools: readonly Pool[], notes: string[]): Uint8
   return own.map(({ cursor }) => cursor!).filter(cursor => familyOf(cursor) === family);
 }
 
-/** Writes a file that is there whole or not at all, and replaces none. */
-function writeWhole(path: string, content: string | Uint8Array): void {
-  const draft = `${path}.new`;
+/** Replaces no file. */
+function write(path: string, content: string | Uint8Array): void {
   try {
     if (existsSync(path)) throw new Error('is there already, and is not replaced');
-    writeFileSync(draft, content, { mode: 0o600 });
-    sync(draft);
-    linkSync(draft, path); // unlike a rename, it replaces nothing that has come meanwhile
-    sync(dirname(path));
+    writeWhole(path, content, placeNew);
   } catch (error) {
     throw new CniError(ErrorCode.io, `${path}: ${(error as Error).message}`, undefined, { cause: error });
-  } finally {
-    rmSync(draft, { force: true });
-  }
-}
-
-function sync(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

@@ -1,10 +1,11 @@
 // `ecs-ipam add|del|check CONF`: does by hand what a runtime does.
 
 import { readFileSync } from 'node:fs';
-import { execute, locate, type Services } from '../cni/commands.ts';
+import { execute, locate } from '../cni/commands.ts';
 import { decodeConfig, parseConfig } from '../cni/config.ts';
 import type { Env } from '../cni/environment.ts';
 import { CniError, ErrorCode } from '../cni/error.ts';
+import type { CommandContext } from './terminal.ts';
 
 export interface ManualOptions {
   id?: string;
@@ -12,17 +13,15 @@ export interface ManualOptions {
   ifname: string;
 }
 
-const STDIN_FD = 0;
-
 /** Runs the command on a configuration file; returns what a runtime would read on stdout. */
 export async function runManually(
   command: 'ADD' | 'DEL' | 'CHECK',
   path: string,
   options: ManualOptions,
   env: Env,
-  services: Services,
+  { services, readStdin }: Pick<CommandContext, 'services' | 'readStdin'>,
 ): Promise<string> {
-  const document = decodeConfig(read(path));
+  const document = decodeConfig(await read(path, readStdin));
   const content = pluginConfig(document.content);
   if (options.id !== undefined) content.ipam = { ...(content.ipam as object), id: options.id };
   const config = parseConfig({ ...document, content }, command, []);
@@ -36,9 +35,9 @@ export async function runManually(
   return stdout.trimEnd();
 }
 
-function read(path: string): Uint8Array {
+async function read(path: string, readStdin: () => Promise<Uint8Array>): Promise<Uint8Array> {
   try {
-    return readFileSync(path === '-' ? STDIN_FD : path);
+    return path === '-' ? await readStdin() : readFileSync(path);
   } catch (error) {
     throw new CniError(ErrorCode.io, `configuration ${path}: ${(error as Error).message}`);
   }

@@ -13,7 +13,7 @@ import { type InstallOptions, install, uninstall } from './install.ts';
 import { formatLeases, listLeases } from './list.ts';
 import { type ManualOptions, runManually } from './manual.ts';
 import { addMovingCommands } from './moving.ts';
-import { type CommandContext, EXIT_USAGE, Terminal } from './terminal.ts';
+import { ClosedPipe, type CommandContext, EXIT_USAGE, Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
 /** Runs the daemon until it is told to stop, or nobody has called it for so long. */
@@ -42,13 +42,15 @@ export async function runCli(args: string[], env: Env, host: Host, services: Ser
   } catch (error) {
     if (error instanceof CommanderError) {
       terminal.status = error.exitCode === 0 ? 0 : EXIT_USAGE;
+    } else if (error instanceof ClosedPipe) {
+      terminal.failOf(error);
     } else {
       const cniError = toCniError(error);
       services.log.error(`${args[0]}: code ${cniError.code}: ${cniError.message}`);
       terminal.fail(`${cniError.message} (code ${cniError.code})`);
     }
   }
-  await terminal.flush();
+  await terminal.end();
   return terminal.status;
 }
 
@@ -100,7 +102,7 @@ function describeProgram(root: Command, env: Env, host: Host, services: Services
       .option('--ifname <name>', 'interface in the container, as CNI_IFNAME', 'eth0')
       .addHelpText('after', `\nExample:\n  $ ecs-ipam ${name} /etc/cni/net.d/10-mynet.conf --id web-1`)
       .action(async (conf: string, options: ManualOptions) => {
-        const result = await runManually(verb, conf, options, effectiveEnv(), services);
+        const result = await runManually(verb, conf, options, effectiveEnv(), context);
         if (result !== '') print(result);
       });
   }

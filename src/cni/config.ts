@@ -1,14 +1,19 @@
 // The network configuration on stdin: decoded, checked, and turned into what the allocator is asked.
 
 import * as v from 'valibot';
-import { reservedAs } from '../ipam/allocator.ts';
 import type { Attachment } from '../ipam/collect.ts';
-import { Subnet } from '../ipam/subnet.ts';
-import { type Family, familyOf, formatAddress, isIPv4Mapped, parseAddress, sameAddress } from '../net/address.ts';
-import { formatPrefix, type Prefix, parseAddressOrPrefix, parsePrefix } from '../net/prefix.ts';
 import { MAX_ID_BYTES } from '../store/lease.ts';
 import { isIdentifier } from './environment.ts';
 import { CniError, ErrorCode, invalidConfiguration } from './error.ts';
+import {
+  type PoolConfig,
+  type PoolText,
+  parseHost,
+  parsePool,
+  parseWanted,
+  RouteSchema,
+  requireUsableRequest,
+} from './pool-config.ts';
 import {
   type CniVersion,
   COMMAND_SINCE,
@@ -18,28 +23,6 @@ import {
   isSupported,
   SUPPORTED_VERSIONS,
 } from './version.ts';
-
-export interface Route {
-  dst: string;
-  gw?: string;
-  mtu?: number;
-  advmss?: number;
-  priority?: number;
-  table?: number;
-  scope?: number;
-}
-
-/** What is configured for one family. */
-export interface PoolConfig {
-  subnet: Subnet;
-  gateway: Uint8Array | undefined;
-  requested: Uint8Array | undefined;
-  /** Where `requested` was asked for, and as what text. */
-  requestedBy: { key: string; text: string } | undefined;
-  /** Prefix length that the result shows. */
-  shownBits: number;
-  routes: Route[];
-}
 
 export interface NetworkConfig {
   cniVersion: CniVersion;
@@ -63,19 +46,7 @@ export interface Document {
 }
 
 // null means absent everywhere, as for Go's JSON decoder.
-const count = v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0)));
 const list = <T extends v.GenericSchema>(item: T) => v.nullish(v.array(item));
-
-const RouteSchema = v.object({
-  dst: v.string(),
-  gw: v.nullish(v.string()),
-  mtu: count,
-  advmss: count,
-  priority: count,
-  table: count,
-  scope: count,
-});
-const ROUTE_ATTRIBUTES = ['mtu', 'advmss', 'priority', 'table', 'scope'] as const;
 
 const text = v.nullish(v.string());
 const IpamSchema = v.object({
@@ -103,6 +74,7 @@ const PreviousSchema = v.nullish(v.object({ ips: list(v.object({ address: v.stri
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 type Ipam = v.InferOutput<typeof IpamSchema>;
 
@@ -161,13 +133,18 @@ export function parseConfig(
   if (name !== '' && !isIdentifier(name)) {
     throw invalidConfiguration('name', name, 'is not a network name: letters, digits, _ . - and no other first');
   }
-  if (!isObject(content.ipam)) throw invalidConfiguration('ipam', content.ipam ?? null, 'missing, or not an object');
+  if (!isObject(content.ipam)) {
+    const problem = `ipam ${excerpt(content.ipam ?? null)}: missing, or not an object`;
+    throw new CniError(ErrorCode.configuration, problem);
+  }
   const config = parseShape(ConfigSchema, content);
   const { ipam } = config;
-  const id = ipam.id ?? '';
-  const idBytes = encoder.encode(id).length;
-  if (idBytes > MAX_ID_BYTES) {
-    throw invalidConfiguration('ipam.id', `${id.slice(0, 40)}…`, `${idBytes} bytes long, at most ${MAX_ID_BYTES} fit`);
+  // What is stored is UTF-8, which has no lone surrogates: the id is the text that will be read back.
+  const utf8Id = encoder.encode(ipam.id ?? '');
+  const id = decoder.decode(utf8Id);
+  if (utf8Id.length > MAX_ID_BYTES) {
+    const problem = `${utf8Id.length} bytes long, at most ${MAX_ID_BYTES} fit`;
+    throw invalidConfiguration('ipam.id', `${id.slice(0, 40)}…`, problem);
   }
 
   const wanted = [
@@ -175,7 +152,9 @@ export function parseConfig(
     ...(config.args?.cni?.ips ?? []).map(text => ({ key: 'args.cni.ips', text })),
     ...(config.runtimeConfig?.ips ?? []).map(text => ({ key: 'runtimeConfig.ips', text })),
   ].map(parseWanted);
-  const pools = [parsePool(4, ipam, wanted), parsePool(6, ipam, wanted)].filter(pool => pool !== undefined);
+  const pools = [parsePool(4, ipv4TextOf(ipam), wanted), parsePool(6, ipv6TextOf(ipam), wanted)].filter(
+    pool => pool !== undefined,
+  );
   if (command === 'ADD') pools.forEach(requireUsableRequest);
   if (pools.length === 0)
     throw new CniError(ErrorCode.configuration, 'ipam: neither ipv4-subnet nor ipv6-subnet is given');
@@ -191,113 +170,19 @@ export function parseConfig(
   };
 }
 
-interface Wanted {
-  key: string;
-  text: string;
-  address: Uint8Array;
-  /** Length that the result shows; undefined: the subnet's. */
-  shownBits: number | undefined;
-}
-
-/** An address with or without a length. */
-function parseHost(key: string, text: string): { address: Uint8Array; bits: number | undefined } {
-  return located(key, () => parseAddressOrPrefix(text));
-}
-
-function parseWanted({ key, text }: { key: string; text: string }): Wanted {
-  return { key, text, address: parseHost(key, text).address, shownBits: undefined };
-}
-
-function parsePool(family: Family, ipam: Ipam, wantedElsewhere: readonly Wanted[]): PoolConfig | undefined {
-  const key = <K extends 'subnet' | 'address' | 'gateway' | 'routes'>(what: K) => `ipv${family}-${what}` as const;
-  const wanted = wantedElsewhere.filter(({ address }) => familyOf(address) === family);
-  const addressText = ipam[key('address')];
-  if (addressText != null) {
-    const { address, bits } = parseHost(key('address'), addressText);
-    requireFamily(family, key('address'), addressText, address);
-    wanted.unshift({ key: key('address'), text: addressText, address, shownBits: bits });
-  }
-  const gatewayText = ipam[key('gateway')] || undefined;
-  const gateway = gatewayText && located(key('gateway'), () => parseAddress(gatewayText));
-  if (gateway) requireFamily(family, key('gateway'), gatewayText, gateway);
-  const routes = (ipam[key('routes')] ?? []).map((route, i) => parseRoute(family, `${key('routes')}[${i}]`, route));
-
-  const subnetText = ipam[key('subnet')];
-  if (subnetText == null) {
-    // A gateway or routes alone are idle, as they were in the Go plugin; an address cannot be had.
-    const first = wanted[0];
-    if (first !== undefined) throw invalidConfiguration(first.key, first.text, `no ${key('subnet')} is configured`);
-    return undefined;
-  }
-  const subnet = parseSubnet(family, key('subnet'), subnetText);
-  for (const { key, text, address } of wanted) {
-    if (!subnet.contains(address)) throw invalidConfiguration(key, text, `outside ipv${family}-subnet ${subnet}`);
-    if (!sameAddress(address, wanted[0]!.address)) {
-      const other = `${wanted[0]!.key} asks for ${formatAddress(wanted[0]!.address)}`;
-      throw invalidConfiguration(key, text, `${other}: at most one IPv${family} address can be requested`);
-    }
-  }
-  if (gateway) requireUsableGateway(subnet, key('gateway'), gatewayText!, gateway);
-  const effectiveGateway = gateway || subnet.defaultGateway;
-  return {
-    subnet,
-    gateway: effectiveGateway,
-    requested: wanted[0]?.address,
-    requestedBy: wanted[0],
-    shownBits: wanted[0]?.shownBits ?? subnet.bits,
-    routes: effectiveGateway ? routes.map(route => withGateway(route, effectiveGateway)) : routes,
-  };
-}
-
-function parseSubnet(family: Family, key: string, text: string): Subnet {
-  const prefix: Prefix = located(key, () => parsePrefix(text));
-  requireFamily(family, key, text, prefix.address);
-  const subnet = new Subnet(prefix);
-  if (isIPv4Mapped(subnet.network) && subnet.bits >= 96) {
-    throw invalidConfiguration(key, text, 'IPv4-mapped addresses are not for interfaces (RFC 4291 section 2.5.5.2)');
-  }
-  return subnet;
-}
-
-function requireUsableGateway(subnet: Subnet, key: string, text: string, gateway: Uint8Array): void {
-  if (!subnet.contains(gateway)) throw invalidConfiguration(key, text, `outside ipv${subnet.family}-subnet ${subnet}`);
-  const reserved = subnet.reservedAs(gateway);
-  if (reserved !== undefined) throw invalidConfiguration(key, text, `is the ${reserved} of ${subnet}`);
-}
-
-/** @throws CniError of code 7 if the requested address is one that is never handed out */
-function requireUsableRequest(pool: PoolConfig): void {
-  const { requested, requestedBy, subnet } = pool;
-  const reserved = requested && reservedAs(pool, requested);
-  if (reserved === undefined) return;
-  throw invalidConfiguration(requestedBy!.key, requestedBy!.text, `is the ${reserved} of ${subnet}`);
-}
-
-function parseRoute(family: Family, key: string, route: v.InferOutput<typeof RouteSchema>): Route {
-  const dst = located(`${key}.dst`, () => parsePrefix(route.dst));
-  requireFamily(family, `${key}.dst`, route.dst, dst.address);
-  const parsed: Route = { dst: formatPrefix(dst) };
-  if (route.gw) {
-    const gw = located(`${key}.gw`, () => parseAddress(route.gw!));
-    requireFamily(family, `${key}.gw`, route.gw, gw);
-    parsed.gw = formatAddress(gw);
-  }
-  for (const attribute of ROUTE_ATTRIBUTES) {
-    const value = route[attribute];
-    if (value != null) parsed[attribute] = value;
-  }
-  return parsed;
-}
-
-const withGateway = ({ dst, gw, ...attributes }: Route, gateway: Uint8Array): Route => ({
-  dst,
-  gw: gw ?? formatAddress(gateway),
-  ...attributes,
+const ipv4TextOf = (ipam: Ipam): PoolText => ({
+  subnet: ipam['ipv4-subnet'],
+  address: ipam['ipv4-address'],
+  gateway: ipam['ipv4-gateway'],
+  routes: ipam['ipv4-routes'],
 });
 
-function requireFamily(family: Family, key: string, text: unknown, address: Uint8Array): void {
-  if (familyOf(address) !== family) throw invalidConfiguration(key, text, `is not IPv${family}`);
-}
+const ipv6TextOf = (ipam: Ipam): PoolText => ({
+  subnet: ipam['ipv6-subnet'],
+  address: ipam['ipv6-address'],
+  gateway: ipam['ipv6-gateway'],
+  routes: ipam['ipv6-routes'],
+});
 
 function parsePrevious(previous: unknown): Uint8Array[] {
   const ips = parseShape(PreviousSchema, previous, 'prevResult')?.ips ?? [];
@@ -325,20 +210,19 @@ function parseShape<T extends v.GenericSchema>(schema: T, value: unknown, at = '
   );
 }
 
-function located<T>(key: string, parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    if (error instanceof SyntaxError) throw new CniError(ErrorCode.configuration, `${key}: ${error.message}`);
-    throw error;
-  }
-}
-
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A value as JSON, short enough for a message. */
+const MOST_EXCERPT = 80;
+
+/** A value as JSON, short enough for a message. What is nested deeper than that is left out: it may go on for ever. */
 function excerpt(value: unknown): string {
-  const json = JSON.stringify(value) ?? 'undefined';
-  return json.length > 80 ? `${json.slice(0, 79)}…` : json;
+  const depths = new Map<unknown, number>();
+  const json =
+    JSON.stringify(value, function (this: unknown, _key, part: unknown) {
+      const depth = (depths.get(this) ?? 0) + 1;
+      depths.set(part, depth);
+      return depth > MOST_EXCERPT ? null : part;
+    }) ?? 'undefined';
+  return json.length > MOST_EXCERPT ? `${json.slice(0, MOST_EXCERPT - 1)}…` : json;
 }

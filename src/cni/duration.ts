@@ -12,7 +12,8 @@ const UNIT_MS: Record<string, number> = {
   h: 3_600_000,
 };
 
-const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
+// No digit can be read in two ways: of a long row of them without a unit, every division would be tried.
+const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g;
 const DURATION = new RegExp(`^[+-]?(?:0|(?:${PART.source})+)$`);
 
 /** Milliseconds of a Go duration such as `5s` or `1m30.5s`; undefined if the text is none. */

@@ -112,6 +112,7 @@ export function parseStoreLocation(env: Env): StoreLocation {
   return {
     path: path ?? DEFAULT_STORE_PATH,
     timeoutMs,
+    waitedMs: env.ECS_IPAM_WAITED === '1' ? timeoutMs : 0, // the launcher has, in vain
     goStorePath: path === undefined ? GO_DEFAULT_STORE_PATH : undefined,
   };
 }

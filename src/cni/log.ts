@@ -1,27 +1,52 @@
 // The plugin's log: lines appended to a file, in the Go plugin's format and under its variables.
 
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, closeSync, constants, openSync } from 'node:fs';
 import loglevel from 'loglevel';
 import type { Env } from './environment.ts';
 
 /** A message, or what makes it if it is going to be written. */
 type Message = string | (() => string);
 
-export type Log = Record<'debug' | 'info' | 'warn' | 'error', (message: Message) => void>;
+type Method = 'debug' | 'info' | 'warn' | 'error';
+
+export type Log = Record<Method, (message: Message) => void>;
 
 /** The Go plugin's names, seelog's, as loglevel's. */
-const LEVELS: Record<string, loglevel.LogLevelDesc> = {
-  trace: 'trace',
-  debug: 'debug',
-  info: 'info',
-  warn: 'warn',
-  error: 'error',
-  critical: 'error',
-  off: 'silent',
-};
+const LEVELS = new Map<string, loglevel.LogLevelDesc>([
+  ['trace', 'trace'],
+  ['debug', 'debug'],
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['error', 'error'],
+  ['critical', 'error'],
+  ['off', 'silent'],
+]);
 
-const SILENT = loglevel.getLogger('ecs-ipam');
-SILENT.setLevel('silent', false);
+const nothing = () => {};
+const SILENT: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
+/** A pipe that nobody reads is a file that cannot be written: nothing waits for its log. */
+const APPEND = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NONBLOCK;
+
+function append(path: string, line: string): void {
+  const fd = openSync(path, APPEND, 0o600);
+  try {
+    appendFileSync(fd, line);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes a message of a call to that call's log file. */
+type Write = (method: string, message: Message) => void;
+
+/** The logger of a level: it only knows what is written at all. loglevel keeps its loggers, so calls share them. */
+function loggerAt(level: loglevel.LogLevelDesc): Record<Method, (write: Write, message: Message) => void> {
+  const logger = loglevel.getLogger(`ecs-ipam at ${level}`);
+  logger.methodFactory = method => (write: Write, message: Message) => write(method, message);
+  logger.setLevel(level, false);
+  return logger;
+}
 
 /**
  * The log of ECS_CNI_LOG_FILE at level ECS_CNI_LOGLEVEL (default info). Without a file nothing is logged. A file that
@@ -30,20 +55,23 @@ SILENT.setLevel('silent', false);
 export function openLog(env: Env, complain: (message: string) => void): Log {
   const path = env.ECS_CNI_LOG_FILE ?? '';
   if (path === '') return SILENT;
-  const level = LEVELS[(env.ECS_CNI_LOGLEVEL ?? '').toLowerCase()] ?? 'info';
+  const logger = loggerAt(LEVELS.get((env.ECS_CNI_LOGLEVEL ?? '').toLowerCase()) ?? 'info');
   let isBroken = false;
-  const write = (method: string, message: string) => {
+  const write: Write = (method, message) => {
     if (isBroken) return;
     const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
+    const text = typeof message === 'function' ? message() : message;
     try {
-      appendFileSync(path, `${time} [${method.toUpperCase()}] ${message}\n`, { mode: 0o600 });
+      append(path, `${time} [${method.toUpperCase()}] ${text}\n`);
     } catch (error) {
       isBroken = true;
       complain(`ECS_CNI_LOG_FILE ${path}: ${(error as Error).message}`);
     }
   };
-  const log = loglevel.getLogger(`ecs-ipam ${path}`);
-  log.methodFactory = method => message => write(method, typeof message === 'function' ? message() : message);
-  log.setLevel(level, false);
-  return log;
+  return {
+    debug: message => logger.debug(write, message),
+    info: message => logger.info(write, message),
+    warn: message => logger.warn(write, message),
+    error: message => logger.error(write, message),
+  };
 }

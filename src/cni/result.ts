@@ -2,7 +2,7 @@
 
 import { formatAddress } from '../net/address.ts';
 import { formatPrefix } from '../net/prefix.ts';
-import type { PoolConfig, Route } from './config.ts';
+import type { PoolConfig, Route } from './pool-config.ts';
 import { type CniVersion, isAtLeast } from './version.ts';
 
 /** An address that was given, with what is configured for its family. */

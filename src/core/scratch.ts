@@ -44,7 +44,7 @@ export class Scratch {
     const { bytes } = this;
     const end = index.length - 1;
     for (let i = 0; i <= end; i++) bytes[field + i] = index[end - i]!;
-    bytes.fill(0, field + index.length, field + INDEX_BYTES);
+    for (let i = end + 1; i < INDEX_BYTES; i++) bytes[field + i] = 0;
   }
 
   /** Writes all 16 bytes of A, big-endian, into `target` at `offset`. Written out: a loop takes four times as long. */
@@ -68,8 +68,12 @@ export class Scratch {
     target[offset + 15] = bytes[0]!;
   }
 
-  /** The lowest `length` bytes of the index at `field`, big-endian. */
-  readIndex(field: number, length: number): Uint8Array {
-    return this.bytes.slice(field, field + length).reverse();
+  /** The lowest `length` bytes of the index at `field`, big-endian, without the `skipped` lowest of all. */
+  readIndex(field: number, length: number, skipped = 0): Uint8Array {
+    const { bytes } = this;
+    const index = new Uint8Array(length);
+    const last = field + skipped + length - 1;
+    for (let i = 0; i < length; i++) index[i] = bytes[last - i]!;
+    return index;
   }
 }

@@ -114,6 +114,6 @@ export class Tree {
 
   /** Address prefix of the node at KEY. */
   #prefix(level: number): Uint8Array {
-    return this.#scratch.readIndex(KEY, this.#octets).subarray(0, this.#octets - 1 - level);
+    return this.#scratch.readIndex(KEY, this.#octets - 1 - level, level + 1);
   }
 }

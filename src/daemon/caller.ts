@@ -1,13 +1,13 @@
 // One connection to the daemon: requests one after another, each answered, each answer confirmed.
 
-import type { Socket } from 'node:net';
+import type { Connection, Receiver } from './connection.ts';
 import { CONFIRMATION_BYTES, decodeRequest, FrameError, type RequestFrame, requestBytes } from './frame.ts';
 
 /** How long a caller may take to send a request, and to confirm its answer. */
 const WAIT_MS = 10_000;
 
-export class Caller {
-  readonly #socket: Socket;
+export class Caller implements Receiver {
+  readonly #connection: Connection;
   #chunks: Uint8Array[] = [];
   #receivedBytes = 0;
   #answers = 0;
@@ -17,15 +17,23 @@ export class Caller {
   /** What the daemon waits for from this caller. */
   #awaited: { bytes: number; sinceMs: number; settle: () => void } | undefined;
 
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    const gone = () => {
-      this.#isGone = true;
-      this.#awaited?.settle();
-    };
-    socket.on('data', chunk => this.#take(chunk));
-    socket.on('end', gone).on('close', gone);
-    socket.on('error', () => socket.destroy()); // it has gone: 'close' follows
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  received(chunk: Uint8Array): void {
+    if (this.#turn === 'answer') {
+      this.#connection.destroy(); // a byte of it would confirm what is not yet said
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#receivedBytes += chunk.length;
+    if (this.#awaited !== undefined && this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
+  }
+
+  gone(): void {
+    this.#isGone = true;
+    this.#awaited?.settle();
   }
 
   /** Whether it has had its answer and asks for nothing more at the moment. */
@@ -61,7 +69,7 @@ export class Caller {
   async deliver(answer: Uint8Array): Promise<boolean> {
     if (this.#isGone) return false;
     this.#turn = 'confirmation';
-    this.#socket.write(answer);
+    this.#connection.send(answer);
     this.#answers++;
     await this.#await(CONFIRMATION_BYTES, performance.now());
     if (this.#receivedBytes < CONFIRMATION_BYTES) {
@@ -80,7 +88,7 @@ export class Caller {
   }
 
   close(): void {
-    this.#socket.destroy();
+    this.#connection.destroy();
   }
 
   /** Waits until so many bytes are there, the caller has gone, or its time is over. */
@@ -93,16 +101,6 @@ export class Caller {
       };
       this.#awaited = { bytes, sinceMs, settle };
     });
-  }
-
-  #take(chunk: Uint8Array): void {
-    if (this.#turn === 'answer') {
-      this.#socket.destroy(); // a byte of it would confirm what is not yet said
-      return;
-    }
-    this.#chunks.push(chunk);
-    this.#receivedBytes += chunk.length;
-    if (this.#awaited !== undefined && this.#receivedBytes >= this.#awaited.bytes) this.#awaited.settle();
   }
 
   /** What has been received and not been consumed. */

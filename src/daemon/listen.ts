@@ -2,14 +2,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { chmodSync, closeSync, lstatSync, mkdirSync, openSync, renameSync } from 'node:fs';
-import { connect, type Server } from 'node:net';
+import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { CniError, ErrorCode } from '../cni/error.ts';
 import type { FileLocks } from '../store/flock.ts';
 import { isSame } from '../store/same-file.ts';
-
-/** A path to make a socket at, or the descriptor of one that is listening already (systemd's socket activation). */
-export type Place = { path: string } | { fd: number };
+import type { Place, SocketServer } from './connection.ts';
 
 /** struct sockaddr_un has room for 108 bytes, the last one a NUL. */
 const MOST_PATH_BYTES = 107;
@@ -27,7 +25,7 @@ export interface Listening {
 export const describe = (place: Place): string => ('fd' in place ? `descriptor ${place.fd}` : place.path);
 
 /** @throws CniError that names the place: another daemon listens there, something else is there, or it is no place */
-export async function listen(server: Server, place: Place, locks: FileLocks): Promise<Listening> {
+export async function listen(server: SocketServer, place: Place, locks: FileLocks): Promise<Listening> {
   try {
     return 'fd' in place ? await listenOn(server, place.fd) : await listenAt(server, place.path, locks);
   } catch (error) {
@@ -36,12 +34,12 @@ export async function listen(server: Server, place: Place, locks: FileLocks): Pr
   }
 }
 
-async function listenOn(server: Server, fd: number): Promise<Listening> {
-  await bind(server, { fd });
-  return { end: async () => void server.close() };
+async function listenOn(server: SocketServer, fd: number): Promise<Listening> {
+  await server.listen({ fd });
+  return { end: async () => server.close() };
 }
 
-async function listenAt(server: Server, path: string, locks: FileLocks): Promise<Listening> {
+async function listenAt(server: SocketServer, path: string, locks: FileLocks): Promise<Listening> {
   if (Buffer.byteLength(path) > MOST_PATH_BYTES) {
     throw new Error(`is longer than ${MOST_PATH_BYTES} bytes, no caller could reach it`);
   }
@@ -50,7 +48,7 @@ async function listenAt(server: Server, path: string, locks: FileLocks): Promise
   const draft = `${path}.${randomUUID().slice(0, 8)}`;
   const file = await alone(dirname(path), locks, async () => {
     await requireVacant(path);
-    await bind(server, { path: draft });
+    await server.listen({ path: draft });
     chmodSync(draft, 0o600);
     renameSync(draft, path);
     return lstatSync(path);
@@ -91,16 +89,6 @@ async function requireVacant(path: string): Promise<void> {
   });
   if (refusal === undefined) throw new Error('another daemon is listening there');
   if (refusal.code !== 'ECONNREFUSED') throw new Error(`is there: ${refusal.message}`);
-}
-
-function bind(server: Server, place: Place): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(place, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
 }
 
 const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));

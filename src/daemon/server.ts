@@ -1,14 +1,14 @@
 // The daemon: answers plugin calls on a Unix socket. Any number of requests may be in flight; their changes go into
 // common transactions, and each is answered only after its own is on disk.
 
-import { createServer, type Server } from 'node:net';
 import type { Services } from '../cni/commands.ts';
 import type { FileLocks } from '../store/flock.ts';
 import type { Access, StoreLocation } from '../store/transaction.ts';
 import { serveCall } from './call.ts';
 import { Caller } from './caller.ts';
+import type { MakeSocketServer, Place, SocketServer } from './connection.ts';
 import { FrameError, type RequestFrame } from './frame.ts';
-import { describe, type Listening, listen, type Place } from './listen.ts';
+import { describe, type Listening, listen } from './listen.ts';
 import { Stores } from './stores.ts';
 
 export interface DaemonOptions {
@@ -16,6 +16,7 @@ export interface DaemonOptions {
   /** End after so long without a caller; undefined: never. */
   idleMs: number | undefined;
   locks: FileLocks;
+  sockets: MakeSocketServer;
   services: Omit<Services, 'log' | 'openStore'>;
   /** What happens to the daemon itself, for people. */
   say(message: string): void;
@@ -28,7 +29,7 @@ const HOUSEKEEPING_MS = 1_000;
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #stores: Stores;
-  readonly #server: Server;
+  readonly #server: SocketServer;
   /** Each with the promise of its end: whatever it was given has been delivered or taken back then. */
   readonly #callers = new Map<Caller, Promise<void>>();
   #starting: Promise<Listening> | undefined;
@@ -44,7 +45,11 @@ export class Daemon {
   constructor(options: DaemonOptions) {
     this.#options = options;
     this.#stores = new Stores(options.locks);
-    this.#server = createServer({ allowHalfOpen: true }, socket => this.#take(new Caller(socket)));
+    this.#server = options.sockets(connection => {
+      const caller = new Caller(connection);
+      this.#take(caller);
+      return caller;
+    });
   }
 
   /** @throws CniError if it cannot listen there */

@@ -19,6 +19,8 @@ interface Entry {
 
 /** A store that nobody asks for is closed after this long. */
 const IDLE_MS = 60_000;
+/** So many stay open although nobody uses them: each takes two megabytes and three descriptors. */
+const MOST_IDLE_STORES = 64;
 const CLOSE_TIMEOUT_MS = 5_000;
 
 export class Stores {
@@ -82,9 +84,11 @@ export class Stores {
 
   /** Closes what has not been used for a while, or everything; but nothing that is in use. */
   async close(all: boolean): Promise<void> {
-    for (const entry of this.#entries.values()) {
+    const lastUsedFirst = [...this.#entries.values()].sort((a, b) => b.lastUsedMs - a.lastUsedMs);
+    for (const [place, entry] of lastUsedFirst.entries()) {
       const isInUse = () => entry.users > 0;
-      if (isInUse() || (!all && performance.now() - entry.lastUsedMs < IDLE_MS)) continue;
+      const isKept = place < MOST_IDLE_STORES && performance.now() - entry.lastUsedMs < IDLE_MS;
+      if (isInUse() || (!all && isKept)) continue;
       await entry.resident.close(deadlineOf(entry.path, CLOSE_TIMEOUT_MS), isInUse);
       if (!isInUse()) this.#forget(entry);
     }

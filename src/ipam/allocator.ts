@@ -58,6 +58,7 @@ export function acquire(
   const plans = requests.map(request => planPool(ledger, forest, held, request, surroundings));
   const given = { bootId: surroundings.bootId, timeMs: surroundings.now() };
   const leases = plans.map(plan => applyPool(ledger, forest, holder, plan, given, surroundings.warn));
+  ledger.putLeases(holder, leases);
   forest.save(ledger);
   return leases;
 }
@@ -82,15 +83,15 @@ function planPool(
   }
   const isReplaced = (address: Uint8Array) => inSubnet.some(lease => sameAddress(lease.address, address));
 
-  const gatewayLease = gateway && ledger.lease(gateway);
-  if (gatewayLease?.kind === 'container' && !isReplaced(gatewayLease.address)) throw gatewayInUse(subnet, gatewayLease);
+  const gatewayKind = gateway && ledger.leaseKind(gateway);
+  if (gatewayKind === 'container' && !isReplaced(gateway!)) throw gatewayInUse(ledger, request);
 
   const pool = ledger.pool(subnet);
   const plan = {
     request,
     pool,
     replaced: inSubnet,
-    reservesGateway: gateway !== undefined && gatewayLease?.kind !== 'gateway',
+    reservesGateway: gateway !== undefined && gatewayKind !== 'gateway',
   };
   if (requested !== undefined) {
     const lease = ledger.lease(requested);
@@ -129,12 +130,10 @@ function applyPool(
     ledger.putLease({ ...base, ...nobody, address: gateway!, kind: 'gateway' });
     tree.mark(gateway!);
   }
-  const lease: Lease = { ...base, ...holder, address, kind: 'container' };
-  ledger.putLease(lease);
   tree.mark(address);
   const isKnown = gateway === undefined || gateways.some(known => sameAddress(known, gateway));
   ledger.putPool(subnet, { cursor: address, gateways: isKnown ? gateways : [...gateways, gateway] });
-  return lease;
+  return { ...base, ...holder, address, kind: 'container' };
 }
 
 /** Why a pool never hands an address out; undefined if it may. */
@@ -264,8 +263,7 @@ export function checkReady(
 ): void {
   const forest = new Forest(ledger);
   for (const request of requests) {
-    const gatewayLease = request.gateway && ledger.lease(request.gateway);
-    if (gatewayLease?.kind === 'container') throw gatewayInUse(request.subnet, gatewayLease);
+    if (request.gateway && ledger.leaseKind(request.gateway) === 'container') throw gatewayInUse(ledger, request);
     const pool = ledger.pool(request.subnet);
     if (findFree(ledger, forest, request, pool, { warn }) === undefined) throw exhausted(ledger, request);
   }
@@ -279,9 +277,9 @@ function describeUse(lease: Lease): string {
   return lease.kind === 'gateway' ? 'a gateway' : describeHolder(lease);
 }
 
-function gatewayInUse(subnet: Subnet, lease: Lease): AllocationError {
-  const address = formatAddress(lease.address);
-  return new AllocationError('in-use', `gateway ${address} of ${subnet}: in use by ${describeHolder(lease)}`);
+function gatewayInUse(ledger: ReadLedger, { subnet, gateway }: PoolRequest): AllocationError {
+  const holder = describeHolder(ledger.lease(gateway!)!);
+  return new AllocationError('in-use', `gateway ${formatAddress(gateway!)} of ${subnet}: in use by ${holder}`);
 }
 
 /** An exhausted pool needs no count: all that is not reserved is used. */

@@ -5,9 +5,10 @@ import type { NodeChange } from '../core/tree.ts';
 import type { Family } from '../net/address.ts';
 import { sameAddress } from '../net/address.ts';
 import type { Prefix } from '../net/prefix.ts';
-import { type Holder, type Lease, ownerKey } from '../store/lease.ts';
+import { type Holder, type Lease, type LeaseKind, ownerKey } from '../store/lease.ts';
 import {
   decodeLease,
+  decodeLeaseKind,
   decodeNode,
   decodeOwner,
   decodePool,
@@ -25,9 +26,9 @@ import {
   poolsEnd,
   poolsStart,
   prefixOfPoolKey,
-  seal,
 } from '../store/records.ts';
 import type { ReadTransaction, Transaction } from '../store/transaction.ts';
+import { seal } from '../store/value.ts';
 import type { Subnet } from './subnet.ts';
 
 /** SHA-256 of a text. */
@@ -51,6 +52,13 @@ export class ReadLedger {
     const key = leaseKey(address);
     const value = this.#transaction.get(key);
     return value && decodeLease(key, value);
+  }
+
+  /** The kind of an address's lease, which costs less than the lease. */
+  leaseKind(address: Uint8Array): LeaseKind | undefined {
+    const key = leaseKey(address);
+    const value = this.#transaction.get(key);
+    return value && decodeLeaseKind(key, value);
   }
 
   /** All leases of a family in address order. A row that cannot be read goes to `onDamage`; without, it is thrown. */
@@ -151,8 +159,13 @@ export class Ledger extends ReadLedger {
   }
 
   putLease(lease: Lease): void {
-    this.#put(leaseKey(lease.address), encodeLease(lease));
-    this.#changeOwner(lease, addresses => [...addresses, lease.address]);
+    this.putLeases(lease, [lease]);
+  }
+
+  /** Several leases of one owner. */
+  putLeases(owner: Holder, leases: readonly Lease[]): void {
+    for (const lease of leases) this.#put(leaseKey(lease.address), encodeLease(lease));
+    this.#changeOwner(owner, addresses => [...addresses, ...leases.map(lease => lease.address)]);
   }
 
   deleteLease(lease: Lease): void {

@@ -474,7 +474,7 @@ static void take_store_lock(long long limit_ms)
 		struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
 		if (now_ms() >= deadline_ms) {
 			close(fd);
-			set_variable("IPAM_DB_CONNECTION_TIMEOUT", "0s");
+			set_variable("ECS_IPAM_WAITED", "1");
 			return;
 		}
 		nanosleep(&pause, NULL);
@@ -537,6 +537,7 @@ int main(int argc, char **argv)
 	int fd;
 	tidy_surroundings();
 	unsetenv("ECS_IPAM_LOCK_FD");
+	unsetenv("ECS_IPAM_WAITED");
 	if (argc > 1 || *command == '\0')
 		execute(argv);
 	if (!make_absolute("IPAM_DB_PATH"))

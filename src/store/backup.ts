@@ -4,13 +4,12 @@
 // committed is in it; readers go on. (lmdb-js' own backup takes LMDB's writer lock, which knows no time limit, or fails
 // on a file that has lost track of a page.)
 
-import { chmodSync, constants, copyFileSync, linkSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { sync } from './create.ts';
+import { chmodSync, constants, copyFileSync, rmSync, statSync } from 'node:fs';
 import { StoreError } from './error.ts';
 import type { FileLocks } from './flock.ts';
 import { findStore } from './guard.ts';
 import { deadlineOf, releaseLock, takeLock } from './lock.ts';
+import { placeNew, replaceBy } from './place.ts';
 import { isSame } from './same-file.ts';
 import type { StoreLocation } from './transaction.ts';
 
@@ -47,11 +46,9 @@ export async function backUp(
 
 function place(copy: string, file: string, replaces: boolean, store: string): void {
   chmodSync(copy, 0o600);
-  sync(copy);
-  if (!replaces) linkSync(copy, file);
+  if (!replaces) placeNew(copy, file);
   else if (areSameFile(file, store)) throw new Error('is the store itself');
-  else renameSync(copy, file);
-  sync(dirname(file));
+  else replaceBy(copy, file);
 }
 
 export function areSameFile(a: string, b: string): boolean {

@@ -6,9 +6,9 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
-/** CRC-32 of the bytes, going on from that of the bytes before them. */
-export function crc32(bytes: Uint8Array, before = 0): number {
+/** CRC-32 of the bytes before `end`, going on from that of what comes before them. */
+export function crc32(bytes: Uint8Array, before = 0, end = bytes.length): number {
   let remainder = ~before;
-  for (let i = 0; i < bytes.length; i++) remainder = TABLE[(remainder ^ bytes[i]!) & 0xff]! ^ (remainder >>> 8);
+  for (let i = 0; i < end; i++) remainder = TABLE[(remainder ^ bytes[i]!) & 0xff]! ^ (remainder >>> 8);
   return ~remainder >>> 0;
 }

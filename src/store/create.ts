@@ -1,21 +1,11 @@
 // Makes stores, and what has to lie beside one before LMDB opens it. For whoever holds the store's lock.
 
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { translated } from './error.ts';
 import { LmdbStore } from './lmdb.ts';
 import { migrate } from './migrate.ts';
 import { emptyStorePages } from './pages.ts';
+import { replaceBy } from './place.ts';
 import type { Transaction } from './transaction.ts';
 
 // struct MDB_txninfo, then 125 readers of a cache line each.
@@ -27,10 +17,7 @@ export async function createStore(path: string, fill?: (transaction: Transaction
     migrate(transaction);
     fill?.(transaction);
   };
-  await draftStore(path, begin, draft => {
-    renameSync(draft, path);
-    sync(dirname(path));
-  });
+  await draftStore(path, begin, draft => replaceBy(draft, path));
 }
 
 /**
@@ -75,16 +62,6 @@ export function reserveLmdbLock(path: string): void {
   } catch (error) {
     rmSync(lockPath, { force: true });
     throw error;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Makes what was created, renamed or removed in a directory durable; or the content of a file. */
-export function sync(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
   } finally {
     closeSync(fd);
   }

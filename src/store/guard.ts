@@ -28,7 +28,7 @@ import type { Access, Store, StoreLocation } from './transaction.ts';
 export async function openStore(location: StoreLocation, access: Access, locks: FileLocks): Promise<Store | undefined> {
   const path = await findStore(location, access, locks);
   if (path === undefined) return undefined;
-  const deadline = deadlineOf(path, location.timeoutMs);
+  const deadline = deadlineOf(path, location.timeoutMs, location.waitedMs);
   const lock = await takeLock(deadline, access !== 'read', locks);
   try {
     const store = await openLocked(deadline, access, locks);
@@ -83,7 +83,7 @@ function findBoltFile(
 
 /** Moves in, or finishes what somebody has begun who was killed. */
 async function takeOver(path: string, boltPath: string, location: StoreLocation, locks: FileLocks): Promise<void> {
-  const { moveIn: mover, timeoutMs } = location;
+  const { moveIn: mover, timeoutMs, waitedMs } = location;
   if (mover === undefined) {
     if (probeStore(path) === 'present') return;
     const where = path === boltPath ? 'is a boltdb file' : `does not exist yet, and ${boltPath} is a boltdb file`;
@@ -92,7 +92,7 @@ async function takeOver(path: string, boltPath: string, location: StoreLocation,
       `store ${path}: ${where} with leases of the Go plugin: 'ecs-ipam import ${boltPath}' or the next ADD imports them`,
     );
   }
-  const deadline = deadlineOf(path, timeoutMs);
+  const deadline = deadlineOf(path, timeoutMs, waitedMs);
   const lock = await takeLock(deadline, true, locks);
   try {
     const state = probeStore(path);

@@ -12,10 +12,10 @@ export interface Deadline {
   atMs: number;
 }
 
-export const deadlineOf = (path: string, timeoutMs: number): Deadline => ({
+export const deadlineOf = (path: string, timeoutMs: number, waitedMs = 0): Deadline => ({
   path,
   timeoutMs,
-  atMs: performance.now() + timeoutMs,
+  atMs: performance.now() + timeoutMs - waitedMs,
 });
 
 const FIRST_WAIT_MS = 1;

@@ -2,8 +2,9 @@
 
 import { StoreError } from './error.ts';
 import { type Finding, repairable } from './finding.ts';
-import { decodeMeta, encodeMeta, metaKey, seal } from './records.ts';
+import { decodeMeta, encodeMeta, metaKey } from './records.ts';
 import type { ReadTransaction, Transaction } from './transaction.ts';
+import { seal } from './value.ts';
 
 export const SCHEMA_VERSION = 1;
 

@@ -11,16 +11,16 @@
 // Whoever is killed before 3 leaves a bolt file as it was, and the next one begins anew; after it, the next one finds a
 // store, and where step 4 is missing makes up for it. Steps 2 to 5 hold bbolt's lock, all of them our store's.
 
-import { closeSync, existsSync, fstatSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, fstatSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { BoltError, META_PAGES } from '../bolt/format.ts';
 import { type GoStore, readGoStore } from '../bolt/plugin.ts';
-import { createStore, sync } from './create.ts';
+import { createStore } from './create.ts';
 import { StoreError, translated } from './error.ts';
 import type { FileLocks } from './flock.ts';
 import { isBoltFile } from './inspect.ts';
 import { type Deadline, deadlineOf } from './lock.ts';
 import { openLockedFile } from './locked-file.ts';
+import { replaceBy, writeWhole } from './place.ts';
 import type { MoveIn } from './transaction.ts';
 
 /** Where the old file is kept. */
@@ -83,22 +83,14 @@ function readBolt(path: string, bytes: Uint8Array): GoStore {
   }
 }
 
-const keep = (boltPath: string, bytes: Uint8Array): void => replace(keptPath(boltPath), bytes);
+const keep = (boltPath: string, bytes: Uint8Array): void => writeWhole(keptPath(boltPath), bytes, replaceBy);
 
 const shut = (boltPath: string, storePath: string): void =>
-  replace(
+  writeWhole(
     boltPath,
     `The leases of the Go plugin are in ${storePath} now; their file is kept as ${keptPath(boltPath)}.\n`,
+    replaceBy,
   );
-
-/** Puts a file in place whole. */
-function replace(path: string, content: Uint8Array | string): void {
-  const draft = `${path}.new`;
-  writeFileSync(draft, content, { mode: 0o600 });
-  sync(draft);
-  renameSync(draft, path);
-  sync(dirname(path));
-}
 
 /** bbolt refuses a file without meta pages. One that still has a name somewhere is somebody's copy. */
 function spoil(fd: number): void {

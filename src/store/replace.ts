@@ -1,8 +1,8 @@
 // Puts a new store in the place of a file, and keeps the file: for repair, restore and import.
 
-import { chownSync, existsSync, linkSync, renameSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { draftStore, sync } from './create.ts';
+import { chownSync, existsSync, linkSync, rmSync, statSync } from 'node:fs';
+import { draftStore } from './create.ts';
+import { replaceBy } from './place.ts';
 import type { Transaction } from './transaction.ts';
 
 /**
@@ -31,9 +31,7 @@ export async function replaceStore(
       kept = unusedName(path, reason);
       linkSync(path, kept);
     }
-    sync(draft);
-    renameSync(draft, path);
-    sync(dirname(path));
+    replaceBy(draft, path);
     // LMDB's lock file belongs to the old one, which may still be open. Only now: as long as the old file is in place,
     // another lock file beside it would let a writer overwrite what a reader reads.
     rmSync(`${path}-lock`, { force: true });

@@ -14,7 +14,7 @@
 import { compareKeys } from './key-range.ts';
 import type { PageFile } from './page-file.ts';
 import { decodePage, META_PAGES, readOverflow } from './pages.ts';
-import { isSealed } from './records.ts';
+import { isSealed } from './value.ts';
 import type { Entry } from './walk.ts';
 
 /** The sound rows of a leaf page: at least one. */

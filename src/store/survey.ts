@@ -7,8 +7,9 @@ import { hasBoltMagic } from './inspect.ts';
 import { ALL_KEYS, compareKeys, isWithin, joined, type KeyRange, only, successor } from './key-range.ts';
 import { PageFile } from './page-file.ts';
 import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, hasPlainTrees, META_BYTES, type Meta } from './pages.ts';
-import { describeKey, isSealed } from './records.ts';
+import { describeKey } from './records.ts';
 import { leavesOf, mergeRows, scanLeaves, withoutStale } from './salvage.ts';
+import { isSealed } from './value.ts';
 import { type Entry, type Problem, TreeWalk } from './walk.ts';
 
 /** What no machine maps: 64 TiB. */

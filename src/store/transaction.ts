@@ -27,6 +27,8 @@ export interface StoreLocation {
   path: string;
   /** How long to wait for the lock before code 11. */
   timeoutMs: number;
+  /** How much of that has passed before this process was started. */
+  waitedMs?: number | undefined;
   /** The Go plugin's file that may lie beside a missing store: its leases would be given out again. */
   goStorePath?: string | undefined;
   /** How to move in where the Go plugin's leases are found in a store's place; undefined: they are refused. */

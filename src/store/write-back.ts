@@ -1,6 +1,7 @@
 // What many works of one transaction share: a row that they read or change again and again (a pool, a tree node) goes
 // to and from the store once. Each work changes everything or nothing.
 
+import { compareKeys } from './key-range.ts';
 import type { Row, Transaction } from './transaction.ts';
 
 /** Something to do within a transaction. It throws only before its first change, or is undone. */
@@ -37,12 +38,15 @@ interface CachedRow {
   value: Uint8Array | undefined;
   /** Whether the store does not know of the value yet. */
   isDirty: boolean;
+  /** The next row whose key has the same hash. */
+  next: CachedRow | undefined;
 }
 
 export class WriteBack implements Transaction {
   readonly #store: Transaction;
-  /** By the key's octets as characters: their order is that of the keys. */
-  readonly #rows = new Map<string, CachedRow>();
+  /** By hash of the key. */
+  readonly #rows = new Map<number, CachedRow>();
+  #dirty: CachedRow[] = [];
   /** What the work under way has changed, as it was before. */
   #before: { row: CachedRow; value: Uint8Array | undefined }[] = [];
 
@@ -56,7 +60,7 @@ export class WriteBack implements Transaction {
     try {
       return work(this);
     } catch (error) {
-      for (const { row, value } of this.#before.reverse()) change(row, value);
+      for (const { row, value } of this.#before.reverse()) this.#set(row, value);
       throw error;
     }
   }
@@ -80,9 +84,9 @@ export class WriteBack implements Transaction {
 
   /** Gives the store what has changed, in the order of the keys: neighbours lie on one page. */
   flush(): void {
-    const changed = [...this.#rows].filter(([, { isDirty }]) => isDirty);
-    changed.sort(([a], [b]) => (a < b ? -1 : 1));
-    for (const [, row] of changed) {
+    const dirty = this.#dirty.sort((a, b) => compareKeys(a.key, b.key));
+    this.#dirty = [];
+    for (const row of dirty) {
       if (row.value === undefined) this.#store.delete(row.key);
       else this.#store.put(row.key, row.value);
       row.isDirty = false;
@@ -92,23 +96,35 @@ export class WriteBack implements Transaction {
   #change(key: Uint8Array, value: Uint8Array | undefined): void {
     const row = this.#row(key);
     this.#before.push({ row, value: row.value });
-    change(row, value);
+    this.#set(row, value);
+  }
+
+  #set(row: CachedRow, value: Uint8Array | undefined): void {
+    row.value = value;
+    if (row.isDirty) return;
+    row.isDirty = true;
+    this.#dirty.push(row);
   }
 
   #row(key: Uint8Array): CachedRow {
-    const name = nameOf(key);
-    let row = this.#rows.get(name);
-    if (row === undefined) {
-      row = { key, value: this.#store.get(key), isDirty: false };
-      this.#rows.set(name, row);
-    }
+    const hash = hashOf(key);
+    const first = this.#rows.get(hash);
+    for (let row = first; row !== undefined; row = row.next) if (isSameKey(row.key, key)) return row;
+    const row = { key, value: this.#store.get(key), isDirty: false, next: first };
+    this.#rows.set(hash, row);
     return row;
   }
 }
 
-function change(row: CachedRow, value: Uint8Array | undefined): void {
-  row.value = value;
-  row.isDirty = true;
+/** FNV-1a, of 32 bits: cheaper than a text to look the key up by. */
+function hashOf(key: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i]!, 0x01000193);
+  return hash;
 }
 
-const nameOf = (key: Uint8Array): string => Buffer.from(key).toString('latin1');
+function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}

@@ -1,6 +1,6 @@
 // A daemon serves whatever store a request names, and notices what happens to a store's files.
 
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -16,9 +16,10 @@ import {
   silent,
   status,
 } from '../integration/support/ipam.ts';
-import { hasOpen } from '../integration/support/process.ts';
-import { EXECUTABLE, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
+import { hasOpen, sleep } from '../integration/support/process.ts';
+import { cniEnv, EXECUTABLE, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
 import { type Daemon, NOBODY, startDaemon, stopDaemon } from './support/daemon.ts';
+import { Line, requestFrame } from './support/frames.ts';
 
 const test = suite('stores of a daemon');
 const conf = network();
@@ -109,5 +110,31 @@ test('the lock files of an open store may be removed: nothing is lost, nothing g
     }
   }
 });
+
+test('of hundreds of stores few stay open', async () => {
+  const directory = temporaryDirectory();
+  const line = new Line(daemon.socket);
+  for (let i = 0; i < 300; i++) {
+    const run = await line.ask(requestFrame(cniEnv('ADD', join(directory, `${i}.mdb`)), conf));
+    assert.is(addressOf(run!), '10.0.0.2');
+  }
+  line.close();
+  for (let waits = 0; openStores().size > 64 && waits < 500; waits++) await sleep(10);
+  assert.ok(openStores().size <= 64, `${openStores().size} are open`);
+  assert.is(addressOf(await add({ store: join(directory, '0.mdb'), conf, env, owner: 'next' })), '10.0.0.3');
+});
+
+/** Stores that the daemon has open. A descriptor may be closed while it is looked at. */
+function openStores(): Set<string> {
+  const directory = `/proc/${daemon.pid}/fd`;
+  const links = readdirSync(directory).map(fd => {
+    try {
+      return readlinkSync(join(directory, fd));
+    } catch {
+      return '';
+    }
+  });
+  return new Set(links.filter(link => link.endsWith('.mdb')));
+}
 
 test.run();

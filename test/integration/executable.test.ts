@@ -174,6 +174,12 @@ testWith(test, ['perl'], 'non-blocking pipes on both sides, a slow writer and a 
   whole(run);
 });
 
+testWith(test, ['perl'], 'a configuration by hand on a non-blocking stdin that is slow', async () => {
+  const writer = '{ sleep 0.1; head -c 1000 "$1"; sleep 0.2; tail -c +1001 "$1"; }';
+  const run = await pipeline(`${writer} | perl -e '${NON_BLOCKING}' "$0" add - --id x`, LARGE);
+  whole(run);
+});
+
 test('a log file that cannot be written fails nothing and shows nowhere', async () => {
   for (const file of ['/proc/none/x', '/dev/full', temporaryDirectory(), '/etc/passwd/log']) {
     const store = temporaryStore();

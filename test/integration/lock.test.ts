@@ -86,6 +86,7 @@ testWith(
     timedOut(added, [11], 'ADD');
     timedOut(deleted, [11], 'DEL');
     timedOut(asked, [50], 'STATUS');
+    for (const { stdout } of [added, deleted, asked]) assert.match(stdout, 'for longer than 1 s');
     assert.ok(listed.ms <= LIMIT_MS + GRACE_MS, `list took ${Math.round(listed.ms)} ms`);
     resultOf(atOnce(await call('VERSION', { store, conf, env }), 'VERSION'), 'VERSION');
 

@@ -2,10 +2,19 @@
 // The text of the operators' commands is not fixed: these cases hold to what an operator must be able to rely on.
 
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
-import { type Env, EXECUTABLE, run, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
+import {
+  cniEnv,
+  DAEMON_SOCKET,
+  type Env,
+  EXECUTABLE,
+  run,
+  temporaryDirectory,
+  temporaryStore,
+} from '../support/plugin.ts';
+import { start } from '../support/start.ts';
 import { config, container, HISTORIC, Host, parallel, VERSIONS } from './harness.ts';
 
 const test = parallel('command line');
@@ -156,6 +165,46 @@ test('list --json of more than a pipe holds is complete', async () => {
   for (let i = 0; i < 25; i++) await host.take(config({ ...DUAL, id: `${i}`.padEnd(4000, 'x') }));
   const { stdout } = await run({ args: ['list', '--json'], env: { IPAM_DB_PATH: host.store } });
   assert.is(JSON.parse(stdout).length, 52);
+});
+/** Runs the command line in front of a reader that has gone already, or with `where` as its stdout. */
+async function unread(store: string, where: string, ...args: string[]): Promise<string> {
+  const script = `{ sleep 0.3; "$0" "$@" ${where}; echo "exit $?" >&2; } | true`;
+  const env = { IPAM_DB_PATH: store };
+  return (await run({ command: 'sh', args: ['-c', script, EXECUTABLE, ...args], env })).stderr;
+}
+test('a reader that has gone: a command ends quietly, as if by SIGPIPE', async () => {
+  const host = new Host();
+  await host.fill(config(DUAL), 3);
+  for (const args of [['list'], ['list', '--json'], ['--help'], ['fsck'], ['export']]) {
+    assert.is(await unread(host.store, '', ...args), 'exit 141\n', args.join(' '));
+  }
+});
+test('gc whose list cannot be read frees nothing', async () => {
+  const host = new Host();
+  await host.fill(config(DUAL), 3);
+  const file = join(temporaryDirectory(), 'keep');
+  writeFileSync(file, 'fill0\n');
+  const soon = Date.now() / 1000 + 3600;
+  utimesSync(file, soon, soon); // the list knows of the leases
+  assert.match(await unread(host.store, '', 'gc', '--keep', file), /exit 141\n$/);
+  await host.holds(['10.0.0.2', '10.0.0.3', '10.0.0.4']);
+  assert.match(await unread(host.store, '> /dev/null', 'gc', '--keep', file), /exit 0\n$/);
+  await host.holds(['10.0.0.2'], ['10.0.0.3', '10.0.0.4']);
+});
+test('a full device: exit 1, and a word on stderr', async () => {
+  const host = new Host();
+  await host.fill(config(DUAL), 1);
+  assert.match(await unread(host.store, '> /dev/full', 'list'), /^ecs-ipam: stdout .*ENOSPC.*\nexit 1\n$/);
+});
+test('nobody reads stderr: an ADD whose result was read has succeeded', async () => {
+  const store = temporaryStore();
+  const env = cniEnv('ADD', store, { ECS_CNI_LOG_FILE: '/proc/no/such/log', IPAM_SOCKET: DAEMON_SOCKET });
+  const { child, done } = start({ env, stdin: null });
+  child.stderr?.destroy();
+  child.stdin?.end(JSON.stringify(config(DUAL)));
+  const reply = await done;
+  assert.is(reply.status, 0, reply.stdout);
+  assert.match(reply.stdout, '10.0.0.2/24');
 });
 test('the executable through a symbolic link, from another directory', async () => {
   const link = join(temporaryDirectory(), 'ecs-ipam');

@@ -63,6 +63,24 @@ for (const [name, stdin, subjects] of INVALID) {
   });
 }
 
+const NESTED = `${'['.repeat(200_000)}${']'.repeat(200_000)}`;
+for (const key of ['id', 'ipv4-routes', 'ipam', 'name']) {
+  test(`${key}: nested 200,000 times: refused, and shown in part`, async () => {
+    const { ipam, ...top } = config(V4) as { ipam: Config };
+    const stdin = key in { ipam, name: '' } ? { ...top, ipam, [key]: 0 } : { ...top, ipam: { ...ipam, [key]: 0 } };
+    const text = JSON.stringify(stdin).replace(`"${key}":0`, `"${key}":${NESTED}`);
+    const { msg } = await new Host().refuse('ADD', text, [6, 7], [key]);
+    assert.ok(msg.length < 300, msg);
+  });
+}
+test('a number that would come out as another one, or in another form: 7', async () => {
+  for (const mtu of ['1e300', '9007199254740993', '1e21']) {
+    const stdin = config({ ...V4, 'ipv4-routes': [{ dst: '0.0.0.0/0', mtu: 0 }] });
+    const text = JSON.stringify(stdin).replace('"mtu":0', `"mtu":${mtu}`);
+    await new Host().refuse('ADD', text, 7, ['ipv4-routes[0].mtu']);
+  }
+});
+
 // Of a wrong JSON type, CNI.md fixes code 6 for `name` and `cniVersion` alone; elsewhere it may count as invalid.
 for (const [key, value] of [
   ['ipam', 'ecs-ipam'],

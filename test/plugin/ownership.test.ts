@@ -31,6 +31,9 @@ const PAIRS: [string, 'same' | 'other', Config, Env, Config, Env][] = [
   ['id that spells container\\0interface', 'other', { id: 'c1\u0000eth0' }, {}, {}, {}],
   ['a path as id', 'same', { id: '/host/proc/4711/ns/net' }, {}, { id: '/host/proc/4711/ns/net' }, {}],
   ['a free text as id', 'same', { id: 'Zoë\'s "pod"\n№ 1;=' }, {}, { id: 'Zoë\'s "pod"\n№ 1;=' }, {}],
+  ['an id that begins with a byte order mark', 'same', { id: '\ufeffx' }, {}, { id: '\ufeffx' }, {}],
+  ['an id with a byte order mark, and without', 'other', { id: '\ufeffx' }, {}, { id: 'x' }, {}],
+  ['an id with half a surrogate pair', 'same', { id: 'x\ud800' }, {}, { id: 'x\ud800' }, {}],
   ['an empty id equals none', 'same', { id: '' }, {}, {}, {}],
   ['two containers with an empty id', 'other', { id: '' }, container('a'), { id: '' }, container('b')],
 ];

@@ -1,5 +1,6 @@
 // CNI.md 2: what an ADD prints at each version, and that everything else prints nothing.
 
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as assert from 'uvu/assert';
@@ -212,6 +213,20 @@ test('logging at its loudest keeps stdout to one JSON object', async () => {
   const host = new Host({ env: { ECS_CNI_LOGLEVEL: 'debug' } });
   assert.equal(await host.take(config(V4)), ['10.0.0.2/24']);
   await host.succeed('DEL', config(V4));
+});
+for (const level of ['constructor', '__proto__', 'toString', 'loud', '']) {
+  test(`log level ${JSON.stringify(level)}, which is none: info`, async () => {
+    const log = join(temporaryDirectory(), 'log');
+    const host = new Host({ env: { ECS_CNI_LOGLEVEL: level, ECS_CNI_LOG_FILE: log } });
+    assert.equal(await host.take(config(V4)), ['10.0.0.2/24']);
+    assert.match(readFileSync(log, 'utf8'), /^\S+ \[INFO\] ADD: 10\.0\.0\.2 given to .*\n$/);
+  });
+}
+test('a pipe that nobody reads as log file fails no command, and keeps none waiting', async () => {
+  const log = join(temporaryDirectory(), 'log');
+  assert.is(spawnSync('mkfifo', [log]).status, 0);
+  const host = new Host({ env: { ECS_CNI_LOG_FILE: log } });
+  assert.equal(await host.take(config(V4)), ['10.0.0.2/24']);
 });
 test('a log file that cannot be written fails no command', async () => {
   const host = new Host({ env: { ECS_CNI_LOGLEVEL: 'debug', ECS_CNI_LOG_FILE: '/proc/no/such/directory/log' } });

@@ -17,8 +17,8 @@ import {
   nodeKey,
   ownerRowKey,
   poolKey,
-  seal,
 } from '../../src/store/records.ts';
+import { seal } from '../../src/store/value.ts';
 
 const test = suite('records');
 

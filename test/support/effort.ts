@@ -8,7 +8,7 @@ export function effort(short: number, soak: number): number {
   return SOAK ? soak : short;
 }
 
-/** Says what a test has tried; the runner passes on what begins a line, and uvu leaves its own unfinished. */
+/** Says what a test has tried; the runner passes the line on. */
 export function tried(what: string): void {
-  console.log(`\ntried ${what}`);
+  console.log(`\ntried ${what}`); // uvu has begun a line
 }

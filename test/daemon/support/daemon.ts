@@ -22,6 +22,8 @@ export interface DaemonOptions {
   env?: Env;
   /** What starts it, if not the program itself: `['strace', …, PROGRAM, 'serve']`. */
   command?: string[];
+  /** How long the test may take. */
+  lifeMs?: number;
 }
 
 export interface Daemon {
@@ -39,9 +41,9 @@ export const temporarySocket = (): string => join(temporaryDirectory(), 'ecs-ipa
 
 /** Starts a daemon without waiting for it. */
 export function beginDaemon(options: DaemonOptions = {}): Daemon {
-  const { socket = temporarySocket(), env = {} } = options;
+  const { socket = temporarySocket(), env = {}, lifeMs = LIFE_MS } = options;
   const [command = '', ...args] = options.command ?? [PROGRAM, 'serve'];
-  const started = start({ command, args, env: { IPAM_SOCKET: socket, ...env }, limitMs: LIFE_MS });
+  const started = start({ command, args, env: { IPAM_SOCKET: socket, ...env }, limitMs: lifeMs });
   return {
     socket,
     pid: started.pid,

@@ -9,18 +9,15 @@ const number = (value: number): Buffer => {
   return bytes;
 };
 
-/** A request frame. A string goes in as it is, anything else as JSON. */
+/** A request frame. A string or bytes go in as they are, anything else as JSON. */
 export function requestFrame(env: Env, stdin: unknown): Buffer {
   const entries = Object.entries(env).filter(entry => entry[1] !== undefined);
   const variables = entries.flatMap(([name, value]) => {
     const text = Buffer.from(`${name}=${value}`);
     return [number(text.length), text];
   });
-  const body = [
-    number(entries.length),
-    ...variables,
-    Buffer.from(typeof stdin === 'string' ? stdin : JSON.stringify(stdin)),
-  ];
+  const isWritten = typeof stdin === 'string' || stdin instanceof Uint8Array;
+  const body = [number(entries.length), ...variables, Buffer.from(isWritten ? stdin : JSON.stringify(stdin))];
   const length = body.reduce((sum, part) => sum + part.length, 0);
   return Buffer.concat([Buffer.from('ecsq'), number(length), ...body]);
 }
@@ -80,4 +77,61 @@ export async function ask(path: string, env: Env, stdin: unknown): Promise<Run |
   if (answer !== undefined) socket.end(Buffer.alloc(1));
   else socket.destroy();
   return answer;
+}
+
+/** A connection that carries one request after another, and is made anew where the daemon has closed it. */
+export class Line {
+  readonly #path: string;
+  #socket: Socket | undefined;
+  #bytes = Buffer.alloc(0);
+  #wake = () => {};
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Undefined if the daemon closes the connection instead of answering. */
+  async ask(frame: Uint8Array): Promise<Run | undefined> {
+    const startMs = performance.now();
+    const socket = this.#isOpen ? this.#socket! : await this.#connect();
+    socket.write(frame);
+    for (;;) {
+      const answer = decodeAnswer(this.#bytes, performance.now() - startMs);
+      if (answer !== undefined) {
+        this.#bytes = Buffer.alloc(0);
+        socket.write(Buffer.alloc(1));
+        return answer;
+      }
+      if (!this.#isOpen) return undefined;
+      await new Promise<void>(resolve => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  close(): void {
+    this.#socket?.destroy();
+  }
+
+  get #isOpen(): boolean {
+    return this.#socket?.readable === true && this.#socket.writable;
+  }
+
+  async #connect(): Promise<Socket> {
+    this.close();
+    this.#bytes = Buffer.alloc(0);
+    const socket = await connected(this.#path);
+    this.#socket = socket;
+    socket.on('data', chunk => {
+      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#wake();
+    });
+    for (const event of ['end', 'close', 'error']) {
+      socket.on(event, () => {
+        socket.destroy();
+        this.#wake();
+      });
+    }
+    return socket;
+  }
 }
