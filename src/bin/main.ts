@@ -34,6 +34,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   const shared = {
     sha256: host.sha256,
     bootId: () => (bootId ??= readBootId()),
+    now: Date.now,
     requireWritable: ({ path }: StoreLocation) => requireWritable(path),
   };
   const services: Services = {

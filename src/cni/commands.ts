@@ -21,6 +21,8 @@ export interface Services {
   sha256: Sha256;
   /** The kernel's boot id; empty if it tells none. */
   bootId(): string;
+  /** Milliseconds since 1970. */
+  now(): number;
   /** Opens the store under its lock; undefined if there is none and `access` does not make one. */
   openStore(location: StoreLocation, access: Access): Promise<Store | undefined>;
   /** Throws if the store could not be written to, or made where there is none. */
@@ -135,7 +137,7 @@ export async function execute(request: Request, services: Services): Promise<Out
 async function add({ config, holder, location }: Request, services: Services): Promise<Outcome> {
   const { log, sha256 } = services;
   const warn = (message: string) => log.warn(message);
-  const surroundings: Surroundings = { bootId: services.bootId(), now: Date.now, warn };
+  const surroundings: Surroundings = { bootId: services.bootId(), now: services.now, warn };
   const store = (await services.openStore(location, 'create'))!;
   const leases = await closing(store, () =>
     store.write(transaction => acquire(new Ledger(transaction, sha256), holder, config.pools, surroundings)),

@@ -1,9 +1,9 @@
 // Group commit: what is asked for while a commit is under way goes into the next one together.
 
 import { StoreError } from '../store/error.ts';
-import type { FileLocks } from '../store/flock.ts';
-import { type Deadline, releaseLock, takeLock } from '../store/lock.ts';
-import type { Ending, Job, ResidentStore, Work } from '../store/resident.ts';
+import type { Deadline } from '../store/lock.ts';
+import type { Job, ResidentStore } from '../store/resident.ts';
+import type { Ending, Work } from '../store/write-back.ts';
 
 interface WaitingJob extends Job<unknown> {
   deadline: Deadline;
@@ -13,15 +13,28 @@ interface WaitingJob extends Job<unknown> {
 /** Bounds how long a single transaction keeps the others waiting. */
 const MOST_JOBS = 256;
 
+/** Time as a batch needs it. */
+export interface Clock {
+  /** As deadlines have it. */
+  nowMs(): number;
+  /** Resolves when whatever has arrived by now has been heard. */
+  turn(): Promise<void>;
+}
+
+const EVENT_LOOP: Clock = {
+  nowMs: () => performance.now(),
+  turn: () => new Promise(resolve => setImmediate(resolve)),
+};
+
 export class Batch {
-  readonly #store: ResidentStore;
-  readonly #locks: FileLocks;
+  readonly #store: Pick<ResidentStore, 'lock' | 'commit'>;
+  readonly #clock: Clock;
   readonly #jobs: WaitingJob[] = [];
   #isRunning = false;
 
-  constructor(store: ResidentStore, locks: FileLocks) {
+  constructor(store: Pick<ResidentStore, 'lock' | 'commit'>, clock = EVENT_LOOP) {
     this.#store = store;
-    this.#locks = locks;
+    this.#clock = clock;
   }
 
   /**
@@ -42,7 +55,7 @@ export class Batch {
       // What arrives together is committed together: more is waited for as long as it comes without a pause.
       for (let waiting = 0; this.#jobs.length > waiting && waiting < MOST_JOBS; ) {
         waiting = this.#jobs.length;
-        await new Promise(resolve => setImmediate(resolve));
+        await this.#clock.turn();
       }
       await this.#commitNext();
     }
@@ -50,12 +63,12 @@ export class Batch {
   }
 
   async #commitNext(): Promise<void> {
-    let lock: number;
+    let release: () => void;
     try {
-      lock = await takeLock(commonDeadline(this.#jobs), true, this.#locks);
+      release = await this.#store.lock(commonDeadline(this.#jobs));
     } catch (error) {
       const isLate = error instanceof StoreError && error.failure === 'locked';
-      const nowMs = performance.now();
+      const nowMs = this.#clock.nowMs();
       this.#endAll(
         this.#take(job => !isLate || job.deadline.atMs <= nowMs),
         error,
@@ -66,7 +79,7 @@ export class Batch {
     try {
       await this.#commit(jobs);
     } finally {
-      releaseLock(lock, this.#locks);
+      release();
     }
   }
 

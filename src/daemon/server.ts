@@ -1,12 +1,13 @@
 // The daemon: answers plugin calls on a Unix socket. Any number of requests may be in flight; their changes go into
 // common transactions, and each is answered only after its own is on disk.
 
-import { type Answer, answer, type Services } from '../cni/commands.ts';
-import { openLog } from '../cni/log.ts';
+import type { Services } from '../cni/commands.ts';
 import type { FileLocks } from '../store/flock.ts';
+import type { Access, StoreLocation } from '../store/transaction.ts';
+import { serveCall } from './call.ts';
 import { Caller } from './caller.ts';
 import type { MakeSocketServer, Place, SocketServer } from './connection.ts';
-import { encodeAnswer, FrameError, type RequestFrame } from './frame.ts';
+import { FrameError, type RequestFrame } from './frame.ts';
 import { describe, type Listening, listen } from './listen.ts';
 import { Stores } from './stores.ts';
 
@@ -114,20 +115,11 @@ export class Daemon {
     }
   }
 
-  /** False if the answer could not be delivered. */
-  async #answer(caller: Caller, { env, stdin }: RequestFrame): Promise<boolean> {
-    let stderr = '';
-    const log = openLog(env, message => {
-      stderr += `ecs-ipam: ${message}\n`;
-    });
-    const services: Services = {
+  #answer(caller: Caller, request: RequestFrame): Promise<boolean> {
+    const services = {
       ...this.#options.services,
-      log,
-      openStore: (location, access) => this.#stores.open(location, access),
+      openStore: (location: StoreLocation, access: Access) => this.#stores.open(location, access),
     };
-    const { status, stdout, takeBack }: Answer = await answer(env, async () => stdin, services);
-    const isDelivered = await caller.deliver(encodeAnswer({ status, stdout, stderr }));
-    if (!isDelivered) await takeBack?.();
-    return isDelivered;
+    return serveCall(request, services, answer => caller.deliver(answer));
   }
 }

@@ -75,7 +75,7 @@ export class Stores {
     let entry = this.#entries.get(path);
     if (entry === undefined) {
       const resident = new ResidentStore(path, this.#locks);
-      entry = { path, resident, batch: new Batch(resident, this.#locks), users: 0, lastUsedMs: 0 };
+      entry = { path, resident, batch: new Batch(resident), users: 0, lastUsedMs: 0 };
       this.#entries.set(path, entry);
     }
     this.#byGivenPath.set(location.path, entry);

@@ -7,11 +7,8 @@ import { closeUnderLock, openLocked } from './guard.ts';
 import { type LmdbStore, lmdbCode } from './lmdb.ts';
 import { type Deadline, releaseLock, takeLock } from './lock.ts';
 import { isSame } from './same-file.ts';
-import type { ReadTransaction, Transaction } from './transaction.ts';
-import { WriteBack } from './write-back.ts';
-
-/** Something to do within a transaction. It throws only before its first change, or is undone. */
-export type Work<T> = (transaction: Transaction) => T;
+import type { ReadTransaction } from './transaction.ts';
+import { attemptAll, type Ending, type Work } from './write-back.ts';
 
 /** One of the works of a transaction. */
 export interface Job<T> {
@@ -19,9 +16,6 @@ export interface Job<T> {
   /** Whether it adds leases, and so makes the store if there is none. */
   creates: boolean;
 }
-
-/** How one of many jobs ended. */
-export type Ending<T> = { value: T } | { error: unknown };
 
 export class ResidentStore {
   readonly #path: string;
@@ -36,12 +30,22 @@ export class ResidentStore {
   /** Opens the store if it is not open; false if there is none. */
   async prepare(deadline: Deadline): Promise<boolean> {
     if (this.#isCurrent()) return true;
-    const lock = await takeLock(deadline, true, this.#locks);
+    const release = await this.lock(deadline);
     try {
       return (await this.#current(deadline, false)) !== undefined;
     } finally {
-      releaseLock(lock, this.#locks);
+      release();
     }
+  }
+
+  /**
+   * Takes the exclusive lock; the result releases it.
+   *
+   * @throws StoreError 'locked' at the deadline, however that has moved meanwhile
+   */
+  async lock(deadline: Deadline): Promise<() => void> {
+    const lock = await takeLock(deadline, true, this.#locks);
+    return () => releaseLock(lock, this.#locks);
   }
 
   /** Runs `work` on the newest state. The store has been prepared. */
@@ -60,19 +64,17 @@ export class ResidentStore {
     const adds = jobs.filter(({ creates }) => creates).length;
     const store = await this.#current(deadline, adds > 0);
     return store?.commit(transaction => {
-      const rows = new WriteBack(transaction);
       let admitted = adds === 0 ? 0 : store.admit(adds);
-      const endings = jobs.map(({ work, creates }) => {
-        try {
+      const works = jobs.map(({ work, creates }): Work<T> => {
+        return transaction => {
           if (creates && admitted-- <= 0) throw store.refusal();
-          return { value: rows.attempt(work) };
-        } catch (error) {
-          if (lmdbCode(error) !== undefined) throw error;
-          return { error: store.explain(error, 'write') };
-        }
+          return work(transaction);
+        };
       });
-      rows.flush();
-      return endings;
+      return attemptAll(transaction, works, error => {
+        if (lmdbCode(error) !== undefined) throw error;
+        return store.explain(error, 'write');
+      });
     });
   }
 

@@ -4,6 +4,34 @@
 import { compareKeys } from './key-range.ts';
 import type { Row, Transaction } from './transaction.ts';
 
+/** Something to do within a transaction. It throws only before its first change, or is undone. */
+export type Work<T> = (transaction: Transaction) => T;
+
+/** How one of many works ended. */
+export type Ending<T> = { value: T } | { error: unknown };
+
+/**
+ * Runs the works in one transaction; one that throws fails alone.
+ *
+ * @param fail what a work's error ends it with; throws where it is the transaction's
+ */
+export function attemptAll<T>(
+  transaction: Transaction,
+  works: readonly Work<T>[],
+  fail: (error: unknown) => unknown,
+): Ending<T>[] {
+  const rows = new WriteBack(transaction);
+  const endings = works.map(work => {
+    try {
+      return { value: rows.attempt(work) };
+    } catch (error) {
+      return { error: fail(error) };
+    }
+  });
+  rows.flush();
+  return endings;
+}
+
 interface CachedRow {
   key: Uint8Array;
   /** Undefined: there is no such row. */

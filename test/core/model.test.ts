@@ -2,6 +2,7 @@
 // the indexes that the model has. In the end everything is released, and no node is left.
 
 import { suite } from 'uvu';
+import { effort, tried } from '../support/effort.ts';
 import type { WindowCase } from './model.ts';
 import { BUILDS } from './support/core.ts';
 import { Sequence } from './support/sequence.ts';
@@ -10,8 +11,8 @@ interface Case extends WindowCase {
   steps: number;
 }
 
-/** Ten seconds for each build or so. A longer run takes a larger number. */
-const LENGTH = Number(process.env.ECS_IPAM_TEST_LENGTH ?? 3);
+/** How many times the steps of a case are taken. */
+const LENGTH = effort(3, 60);
 
 const BIG = 70_000;
 const DB8 = 0x20010db8n << 96n;
@@ -200,5 +201,9 @@ for (const build of BUILDS) {
       sequence.finish();
     });
   }
+  test.after(() => {
+    const steps = CASES.reduce((sum, { steps }) => sum + steps * LENGTH, 0);
+    tried(`${build.name}: ${steps} steps in ${CASES.length} windows`);
+  });
   test.run();
 }

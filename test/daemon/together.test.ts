@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert';
 import { add, addressOf, network } from '../integration/support/ipam.ts';
 import { sleep } from '../integration/support/process.ts';
 import { storm } from '../integration/support/storm.ts';
+import { effort, tried } from '../support/effort.ts';
 import { cniEnv, temporaryStore } from '../support/plugin.ts';
 import { NOBODY, startDaemon, stopDaemon } from './support/daemon.ts';
 import { ask } from './support/frames.ts';
@@ -16,10 +17,12 @@ test('two daemons and twenty one-shot processes at a time: nothing given twice, 
   const ways = [NOBODY, ...daemons.map(({ env }) => env)];
   // Whether each gets its turn in time depends on the machine, and is not the question here.
   const envOf = (number: number) => ({ ...ways[number % ways.length], IPAM_DB_CONNECTION_TIMEOUT: '15s' });
-  const figures = await storm({ store: temporaryStore(), writers: 300, atOnce: 60, envOf });
+  const writers = effort(300, 3_000);
+  const figures = await storm({ store: temporaryStore(), writers, atOnce: 60, envOf });
   assert.equal(figures.wrong, [], JSON.stringify(figures));
   assert.ok(figures.adds >= 50 && figures.dels >= 50 && figures.statuses >= 5, JSON.stringify(figures));
   for (const daemon of daemons) await stopDaemon(daemon);
+  tried(`${writers} writers through two daemons and by themselves, 60 at a time`);
 });
 
 test('a one-shot process gets its turn beside a daemon that is never idle', async () => {
