@@ -1,5 +1,5 @@
-// Network configurations of all kinds, sound and changed: each call ends as the specification has it, a result keeps the
-// rules, and who has been given an address can give it back.
+// Network configurations of all kinds, sound and changed: each call ends as the specification has it, a result keeps
+// the rules, and who has been given an address can give it back.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
