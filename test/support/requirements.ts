@@ -15,6 +15,7 @@ const REQUIREMENTS = {
   systemd: { met: () => onPath('systemd-analyze'), remedy: 'apt-get install systemd' },
   flock: { met: () => onPath('flock'), remedy: 'apt-get install util-linux' },
   setpriv: { met: () => onPath('setpriv'), remedy: 'apt-get install util-linux' },
+  prlimit: { met: () => onPath('prlimit'), remedy: 'apt-get install util-linux' },
   perl: { met: () => onPath('perl'), remedy: 'apt-get install perl-base' },
   socketActivate: { met: () => onPath('systemd-socket-activate'), remedy: 'apt-get install systemd' },
   unshare: { met: () => onPath('unshare'), remedy: 'apt-get install util-linux' },
