@@ -1,18 +1,16 @@
 // What arrives together is committed together: a request that is refused fails alone, and strace shows that each answer
 // is sent after a commit that began when its request was there.
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { holdFlock, letGo } from '../integration/support/hold.ts';
 import { addressOf, distinct, held, network, refused, silent } from '../integration/support/ipam.ts';
 import { sleep } from '../integration/support/process.ts';
-import { parseTrace, type SystemCall } from '../integration/support/strace.ts';
-import { cniEnv, type Run, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
+import type { SystemCall } from '../integration/support/strace.ts';
+import { cniEnv, type Run, temporaryStore } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
-import { PROGRAM, startDaemon, stopDaemon } from './support/daemon.ts';
 import { ask } from './support/frames.ts';
+import { startTraced } from './support/traced.ts';
 
 const test = suite('batching');
 
@@ -62,18 +60,14 @@ testWith(
   ['strace', 'flock'],
   `${IN_FLIGHT} requests in flight: few commits, each answered after its own`,
   async () => {
-    const output = join(temporaryDirectory(), 'trace');
-    const what = 'trace=openat,write,writev,pwrite64,pwritev,fdatasync,recvfrom,sendto';
-    const daemon = await startDaemon({
-      command: ['strace', '-D', '-f', '-y', '-s', '80', '-e', what, '-o', output, PROGRAM, 'serve'],
-    });
+    const daemon = await startTraced('openat,write,writev,pwrite64,pwritev,fdatasync,recvfrom,sendto');
     const store = temporaryStore();
     const request = (command: string, conf: unknown, owner: string) =>
       ask(daemon.socket, cniEnv(command, store, { CNI_CONTAINERID: owner }), conf) as Promise<Run>;
     assert.is(addressOf(await request('ADD', full, 'last')), '10.1.0.2');
     assert.is(addressOf(await request('ADD', large, 'holder')), '10.0.0.2');
     assert.is(addressOf(await request('ADD', large, 'leaver')), '10.0.0.3');
-    const commitsBefore = commitsOf(parseTrace(readFileSync(output, 'utf8')), store).length;
+    const commitsBefore = commitsOf(daemon.callsSoFar(), store).length;
     assert.is(commitsBefore, 3, 'one after another: a commit each');
 
     const lock = await holdFlock(store);
@@ -99,16 +93,7 @@ testWith(
       (await held(store)).filter(address => !address.includes(':')),
       expected,
     );
-    await stopDaemon(daemon);
-
-    const isWhole = new RegExp(`^${daemon.pid} +\\+\\+\\+ exited`, 'm'); // short numbers are padded
-    let text = '';
-    for (let waits = 0; !isWhole.test(text); waits++) {
-      assert.ok(waits < 1000, 'the trace does not end');
-      await sleep(10);
-      text = readFileSync(output, 'utf8');
-    }
-    const calls = parseTrace(text);
+    const calls = await daemon.stop();
     const commits = commitsOf(calls, store);
     const batches = commits.length - commitsBefore;
     assert.ok(batches >= 1 && batches <= IN_FLIGHT / 8, `${batches} commits for ${IN_FLIGHT} requests`);
