@@ -52,7 +52,7 @@ export const scatter: Question = {
   async run({ quick, progress }) {
     // No roaring: its values have 32 bits.
     const gathered = await gather([addressPool, coreWasm, coreJs, bigIntSet]);
-    const live = quick ? 50_000 : 1_000_000;
+    const live = quick ? 20_000 : 1_000_000;
     return answer(gathered, { place: SLASH_48, bits: 80, live, stays: true }, quick, progress, (_ns, bytes) => [
       {
         says: "memory of the pool, of the Set's",
@@ -79,7 +79,7 @@ async function answer(
   expectations: (ns: (name: string) => number, bytes: (name: string) => number) => Answer['expectations'],
 ): Promise<Answer> {
   const { place, bits, live, stays } = situation;
-  const pairs = quick ? 10 * SLOTS : 50 * SLOTS;
+  const pairs = quick ? 4 * SLOTS : 50 * SLOTS;
   const kept: Kept[] = [];
   const takers = [];
   const offsets = [...scattered(bits, live)];
