@@ -105,7 +105,7 @@ const STEPS = 400;
 for (const [name, setting] of Object.entries(SETTINGS)) {
   test(name, async () => {
     const before = { ...counts };
-    const histories = effort(12, 6_000);
+    const histories = effort(12, 3_000);
     const property = fc.asyncProperty(historyOf(setting, STEPS), async history => {
       await simulate(history);
     });
