@@ -20,7 +20,7 @@ const test = suite('daemon');
 const LINES = 4;
 /** Rows of cases; those of the first two are for the daemon to warm up. */
 const ROWS = 12;
-/** What a garbage collector may not have got round to; a kilobyte kept of each request would be more in the long form. */
+/** What a garbage collector may not have got round to; a kilobyte kept of each request would be more at length. */
 const MEMORY_BYTES = 96 << 20;
 /** What a path that leads nowhere, or to something else, may end in besides. */
 const OF_A_STORE = [5, 11, 105];
