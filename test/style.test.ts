@@ -79,9 +79,9 @@ test(`no file is longer than ${MOST_LINES} lines of at most 120 characters`, () 
   for (const file of ['src', 'assembly', 'test', 'scripts'].flatMap(files)) {
     const lines = source(file).split('\n');
     assert.ok(lines.length <= MOST_LINES, `${file} has ${lines.length} lines`);
-    const long = lines.findIndex(line => line.length > 120);
     // Literals that the formatter cannot break stay as they are.
-    assert.ok(long < 0 || /['"`]/.test(lines[long]!), `${file}:${long + 1} has ${lines[long]?.length} characters`);
+    const long = lines.findIndex(line => line.length > 120 && !/['"`]/.test(line));
+    assert.ok(long < 0, `${file}:${long + 1} has ${lines[long]?.length} characters`);
   }
 });
 

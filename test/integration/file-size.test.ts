@@ -1,4 +1,4 @@
-// A limit on the size of files (setrlimit(2), RLIMIT_FSIZE), which a signal goes with: for the caller it is a full disk.
+// A limit on the size of files (setrlimit(2), RLIMIT_FSIZE), which comes with a signal: for the caller, a full disk.
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';

@@ -1,4 +1,4 @@
-// What any answer of the plugin has to be, and what a result may say: read from the request again, by ways of their own.
+// What any answer of the plugin has to be, and what a result may say: read from the request again, by other ways.
 
 import { isIP } from 'node:net';
 import { inspect } from 'node:util';
@@ -129,8 +129,8 @@ function givenOf({ ips, ip4, ip6 }: Result, family: 4 | 6): { address: string; g
 }
 
 /**
- * Fails unless a result gives exactly what the request asked for: in each subnet that is configured one address that may
- * be given, and nothing else.
+ * Fails unless a result gives exactly what the request asked for: in each subnet that is configured one address that
+ * may be given, and nothing else.
  *
  * @returns the addresses
  */

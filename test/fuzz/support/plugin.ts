@@ -20,8 +20,8 @@ const ALONE: FileLocks = { tryFlock: () => true, isRecordLocked: () => false };
 const CASES_OF_A_STORE = 200;
 
 /**
- * A directory for stores, removed when the process ends. In memory, where there is such a place: what a disk takes to be
- * durable would be most of the time.
+ * A directory for stores, removed when the process ends. In memory, where there is such a place: what a disk takes to
+ * be durable would be most of the time.
  */
 export function quickDirectory(): string {
   const directory = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'ecs-ipam-fuzz-'));
