@@ -5,6 +5,7 @@ import type { Serve } from '../cli/program.ts';
 import { type Answer, answer, type Services } from '../cni/commands.ts';
 import type { Env } from '../cni/environment.ts';
 import { openLog } from '../cni/log.ts';
+import { distinctTimes } from '../cni/times.ts';
 import { SUPPORTED_VERSIONS } from '../cni/version.ts';
 import type { MakeSocketServer } from '../daemon/connection.ts';
 import type { Sha256 } from '../ipam/ledger.ts';
@@ -34,7 +35,7 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   const shared = {
     sha256: host.sha256,
     bootId: () => (bootId ??= readBootId()),
-    now: Date.now,
+    timeFor: distinctTimes(Date.now),
     requireWritable: ({ path }: StoreLocation) => requireWritable(path),
   };
   const services: Services = {

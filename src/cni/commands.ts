@@ -5,7 +5,7 @@ import { type Collection, collect } from '../ipam/collect.ts';
 import { Ledger, ReadLedger, type Sha256 } from '../ipam/ledger.ts';
 import { formatAddress } from '../net/address.ts';
 import { StoreError } from '../store/error.ts';
-import { describeHolder, type Holder, type Lease } from '../store/lease.ts';
+import { describeHolder, type Holder, type Lease, ownerKey } from '../store/lease.ts';
 import { type Access, NOTHING, type Store, type StoreLocation } from '../store/transaction.ts';
 import { type Document, decodeConfig, type NetworkConfig, parseConfig, requireCommandVersion } from './config.ts';
 import { type Env, parseAttachment, parseCommand, parseStoreLocation, requireVariables } from './environment.ts';
@@ -21,8 +21,8 @@ export interface Services {
   sha256: Sha256;
   /** The kernel's boot id; empty if it tells none. */
   bootId(): string;
-  /** Milliseconds since 1970. */
-  now(): number;
+  /** Milliseconds since 1970, as `distinctTimes` gives them: never the same for one owner twice. */
+  timeFor(owner: string): number;
   /** Opens the store under its lock; undefined if there is none and `access` does not make one. */
   openStore(location: StoreLocation, access: Access): Promise<Store | undefined>;
   /** Throws if the store could not be written to, or made where there is none. */
@@ -137,7 +137,8 @@ export async function execute(request: Request, services: Services): Promise<Out
 async function add({ config, holder, location }: Request, services: Services): Promise<Outcome> {
   const { log, sha256 } = services;
   const warn = (message: string) => log.warn(message);
-  const surroundings: Surroundings = { bootId: services.bootId(), now: services.now, warn };
+  const now = () => services.timeFor(ownerKey(holder) ?? '');
+  const surroundings: Surroundings = { bootId: services.bootId(), now, warn };
   const store = (await services.openStore(location, 'create'))!;
   const leases = await closing(store, () =>
     store.write(transaction => acquire(new Ledger(transaction, sha256), holder, config.pools, surroundings)),

@@ -9,7 +9,7 @@ import { add, addressOf, begin, del, distinct, held, network, refused, silent } 
 import { sleep } from '../integration/support/process.ts';
 import { cniEnv, EXECUTABLE, temporaryStore } from '../support/plugin.ts';
 import { type Daemon, startDaemon, stopDaemon } from './support/daemon.ts';
-import { connected, decodeAnswer, received, requestFrame } from './support/frames.ts';
+import { ask, connected, decodeAnswer, received, requestFrame } from './support/frames.ts';
 
 const test = suite('undelivered answers');
 
@@ -123,6 +123,31 @@ test('an address that somebody else has got meanwhile stays with it', async () =
     await settles(store, ['10.0.0.4']);
     silent(await del({ store, conf: asked, owner, env: daemon.env }), 'DEL');
   }
+});
+
+test('what an owner is given again in the same moment stays with it', async () => {
+  const store = temporaryStore();
+  const asked = network({ 'ipv4-subnet': '10.0.0.0/29', 'ipv4-address': '10.0.0.4' });
+  addressOf(await add({ store, conf, owner: 'first', env: daemon.env }));
+  const answers: string[] = [];
+  for (let round = 0; round < 5; round++) {
+    // What arrives while the store is locked is carried out together, within a millisecond.
+    const holder = await holdFlock(store);
+    const gone = await send(store, 'again', asked);
+    await sleep(30);
+    gone.destroy();
+    const ending = ask(daemon.socket, cniEnv('DEL', store, { CNI_CONTAINERID: 'again' }), asked);
+    await sleep(30);
+    const again = ask(daemon.socket, cniEnv('ADD', store, { CNI_CONTAINERID: 'again' }), asked);
+    await sleep(30);
+    await letGo(holder);
+    silent((await ending)!, 'DEL');
+    answers.push(addressOf((await again)!, 'the second ADD'));
+    await sleep(100);
+    await settles(store, ['10.0.0.2', '10.0.0.4']);
+    silent(await del({ store, conf: asked, owner: 'again', env: daemon.env }), 'DEL');
+  }
+  assert.equal(answers, Array(5).fill('10.0.0.4'));
 });
 
 test('an address that was freed meanwhile stays free, and the daemon serves on', async () => {

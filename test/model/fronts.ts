@@ -62,7 +62,7 @@ function onStore(store: Store, check: () => void): Front {
     log: { debug: quiet, info: quiet, error: quiet, warn },
     sha256,
     bootId: () => bootId,
-    now: () => 1_700_000_000_000,
+    timeFor: () => 1_700_000_000_000,
     openStore: async () => ({
       read: work => store.read(work),
       write: work => store.write(work),

@@ -2,6 +2,7 @@
 // the product's; the store, its lock, the processes, the time, the network between caller and daemon are not, and fail.
 
 import type { Services } from '../../src/cni/commands.ts';
+import { distinctTimes } from '../../src/cni/times.ts';
 import { Batch } from '../../src/daemon/batch.ts';
 import { serveCall } from '../../src/daemon/call.ts';
 import { StoreError } from '../../src/store/error.ts';
@@ -35,7 +36,7 @@ export class World {
   /** What has run in the transaction under way. */
   #running: Part[] = [];
   #calls: Call[] = [];
-  #daemon!: { process: Process; batch: Batch };
+  #daemon!: { process: Process; batch: Batch; timeFor: (owner: string) => number };
   #processes: Process[] = [];
   #boots = 0;
   /** What the host's clock is wrong by. */
@@ -171,14 +172,19 @@ export class World {
       },
       { nowMs: () => this.#schedule.nowMs, turn: () => process.sleep(0) },
     );
-    this.#daemon = { process, batch };
+    this.#daemon = { process, batch, timeFor: this.#newTimes() };
+  }
+
+  /** As a new process tells the time. */
+  #newTimes(): (owner: string) => number {
+    return distinctTimes(() => 1_700_000_000_000 + this.#schedule.nowMs + this.#clockErrorMs);
   }
 
   #servicesOf(call: Call): Omit<Services, 'log'> {
     return {
       sha256,
       bootId: () => this.#bootId,
-      now: () => 1_700_000_000_000 + this.#schedule.nowMs + this.#clockErrorMs,
+      timeFor: call.process === this.#daemon.process ? this.#daemon.timeFor : this.#newTimes(),
       openStore: async (location, access) => this.#watched(call, await this.#open(call, location, access === 'read')),
       requireWritable: () => {},
     };

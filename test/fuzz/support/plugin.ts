@@ -63,7 +63,7 @@ export class Plugin {
       log,
       sha256,
       bootId: () => 'boot',
-      now: Date.now,
+      timeFor: Date.now,
       openStore: (location, access) => this.#stores.open(location, access),
       requireWritable: ({ path }) => requireWritable(path),
     });
