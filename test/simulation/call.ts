@@ -63,7 +63,7 @@ export function judge(call: Call, reply: Reply, nowMs: number, oracle: Oracle): 
   if (tookMs > timeoutMs + SLACK_MS) return `took ${tookMs} ms, though it had ${timeoutMs}`;
   if (call.hasFailed) {
     counts.failed++;
-    return code === 5 ? undefined : `its commit failed, and it is answered with ${code}`;
+    return code === 5 || code === 105 ? undefined : `its commit failed, and it is answered with ${code}`;
   }
   if (expected === undefined && code === 11) {
     counts.lockedOut++;
