@@ -1,7 +1,7 @@
 // Group commit: what is asked for while a commit is under way goes into the next one together.
 
 import { StoreError } from '../store/error.ts';
-import type { Deadline } from '../store/lock.ts';
+import { type Deadline, tooLate } from '../store/lock.ts';
 import type { Job, ResidentStore } from '../store/resident.ts';
 import type { Ending, Work } from '../store/write-back.ts';
 
@@ -93,7 +93,11 @@ export class Batch {
     } catch (error) {
       const isTooMuch = error instanceof StoreError && error.failure === 'io' && jobs.length > 1;
       if (!isTooMuch) return this.#endAll(jobs, error);
-      for (const job of jobs) await this.#commit([job]);
+      for (const job of jobs) {
+        const isLate = job.deadline.atMs <= this.#clock.nowMs();
+        if (isLate) job.end({ error: tooLate(job.deadline, 'its disk is full, and is being written to by others') });
+        else await this.#commit([job]);
+      }
     }
   }
 

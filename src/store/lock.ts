@@ -76,6 +76,11 @@ export async function waitForWriter(deadline: Deadline, locks: FileLocks): Promi
   }
 }
 
+/** What a call is told whose time is over. */
+export function tooLate({ path, timeoutMs }: Deadline, what: string): StoreError {
+  return new StoreError('locked', `store ${path}: ${what}, for longer than ${timeoutMs / 1000} s`);
+}
+
 /**
  * Attempts until it succeeds.
  *
@@ -84,10 +89,7 @@ export async function waitForWriter(deadline: Deadline, locks: FileLocks): Promi
 export async function poll(deadline: Deadline, what: string, attempt: () => boolean): Promise<void> {
   for (let waitMs = FIRST_WAIT_MS; !attempt(); waitMs = Math.min(LONGEST_WAIT_MS, waitMs * 1.5)) {
     const leftMs = deadline.atMs - performance.now();
-    if (leftMs <= 0) {
-      const { path, timeoutMs } = deadline;
-      throw new StoreError('locked', `store ${path}: ${what}, for longer than ${timeoutMs / 1000} s`);
-    }
+    if (leftMs <= 0) throw tooLate(deadline, what);
     // Random waits, so that waiters do not march in step.
     const pauseMs = Math.min(leftMs, waitMs * (0.5 + Math.random()));
     await new Promise(resolve => setTimeout(resolve, pauseMs));
