@@ -55,12 +55,22 @@ export const newCall = (given: Pick<Call, 'number' | 'command' | 'timeoutMs' | '
 export const hasTaken = ({ command, hasFailed, expected }: Call): boolean =>
   command.name === 'ADD' && !hasFailed && expected?.code === 0;
 
-/** What is wrong with an answer that is on its way; undefined if nothing is. Whatever it says has to stay true. */
-export function judge(call: Call, reply: Reply, nowMs: number, oracle: Oracle): string | undefined {
+/**
+ * What is wrong with an answer that is on its way; undefined if nothing is. Whatever it says has to stay true.
+ *
+ * @param busyUntilMs when a batch has tried all that had no room together by itself: whoever is there waits for it
+ */
+export function judge(
+  call: Call,
+  reply: Reply,
+  { nowMs, busyUntilMs }: { nowMs: number; busyUntilMs: number },
+  oracle: Oracle,
+): string | undefined {
   const { command, timeoutMs, beganMs, expected } = call;
   const tookMs = nowMs - beganMs;
   const code = reply.status === 0 ? 0 : (JSON.parse(reply.stdout) as { code: number }).code;
-  if (tookMs > timeoutMs + SLACK_MS) return `took ${tookMs} ms, though it had ${timeoutMs}`;
+  const untilMs = Math.max(beganMs + timeoutMs, beganMs < busyUntilMs ? busyUntilMs : 0);
+  if (nowMs > untilMs + SLACK_MS) return `took ${tookMs} ms, though it had ${timeoutMs}`;
   if (call.hasFailed) {
     counts.failed++;
     return code === 5 || code === 105 ? undefined : `its commit failed, and it is answered with ${code}`;

@@ -25,6 +25,8 @@ import { type Part, Truth } from './truth.ts';
 
 const STORE = '/store';
 const LIST_EVERY = 8;
+/** Writing takes 1 to 4 ms, and so does syncing. */
+const MOST_COMMIT_MS = 8;
 
 export class World {
   readonly #schedule = new Schedule();
@@ -43,6 +45,8 @@ export class World {
   #clockErrorMs = 0;
   #commits = 0;
   #failingCommits = 0;
+  /** When the daemon has tried each call of a batch again that had no room together. */
+  #busyUntilMs = 0;
   #problem: string | undefined;
   readonly trace: string[] = [];
 
@@ -139,7 +143,12 @@ export class World {
     call.isAnswered = true;
     this.#outside.ends(call);
     counts.answered++;
-    const problem = judge(call, reply, this.#schedule.nowMs, this.#truth.oracle);
+    const problem = judge(
+      call,
+      reply,
+      { nowMs: this.#schedule.nowMs, busyUntilMs: this.#busyUntilMs },
+      this.#truth.oracle,
+    );
     if (problem !== undefined) this.#fail(`call ${call.number}: ${problem}`);
   }
 
@@ -240,6 +249,7 @@ export class World {
       // the oracle does not know: a commit with a GC fails for another reason.
       const isForSpace = !ran.some(({ call }) => call.command.name === 'GC');
       const isTriedAgain = isForSpace && works.length > 1;
+      if (isTriedAgain) this.#busyUntilMs = this.#schedule.nowMs + MOST_COMMIT_MS * works.length;
       if (!isTriedAgain) for (const { call, isTakingBack } of ran) if (!isTakingBack) call.hasFailed = true;
       throw new StoreError(isForSpace ? 'io' : 'damaged', 'store: no space left');
     }
