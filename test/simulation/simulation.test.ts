@@ -102,6 +102,9 @@ async function simulate({ salt, steps }: History): Promise<World> {
 
 const STEPS = 400;
 
+/** Shrinking ends with the best that it has found by then. */
+const LIMIT = { interruptAfterTimeLimit: effort(120_000, 1_200_000), markInterruptAsFailure: true };
+
 for (const [name, setting] of Object.entries(SETTINGS)) {
   test(name, async () => {
     const before = { ...counts };
@@ -109,7 +112,7 @@ for (const [name, setting] of Object.entries(SETTINGS)) {
     const property = fc.asyncProperty(historyOf(setting, STEPS), async history => {
       await simulate(history);
     });
-    await fc.assert(property, { seed, numRuns: histories, includeErrorInReport: true });
+    await fc.assert(property, { seed, numRuns: histories, includeErrorInReport: true, ...LIMIT });
     const said = Object.entries(counts).map(
       ([what, count]) => `${what} ${count - before[what as keyof typeof counts]}`,
     );
@@ -122,7 +125,7 @@ test('one seed, one run: what happens, and when, is the same', async () => {
     const [one, other] = [await simulate(history), await simulate(history)];
     assert.equal(one.trace, other.trace);
   });
-  await fc.assert(property, { seed, numRuns: effort(5, 100), includeErrorInReport: true });
+  await fc.assert(property, { seed, numRuns: effort(5, 100), includeErrorInReport: true, ...LIMIT });
 });
 
 test.run();
