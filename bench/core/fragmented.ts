@@ -19,7 +19,7 @@ export const fragmented: Question = {
   asks: 'Every second address of 4 M in use: what does that take, and how long does an acquire?',
   async run({ quick, progress }) {
     const { contestants, notes } = await gather([addressPool, coreWasm, coreJs, roaring, roaringWasm, bigIntSet]);
-    const bits = quick ? 18 : 22;
+    const bits = quick ? 19 : 22;
     const size = 2 ** bits;
     const acquires = quick ? 20_000 : 100_000;
     const kept = contestants.map(contestant => ({ contestant, ...measured(() => everySecond(contestant, bits)) }));
