@@ -1,5 +1,7 @@
 // Text <-> addresses of 4 or 16 big-endian bytes (RFC 791, RFC 4291).
 
+export { sameBytes as sameAddress } from './bytes.ts';
+
 export const IPV4_BYTES = 4;
 export const IPV6_BYTES = 16;
 
@@ -159,10 +161,4 @@ function longestZeroRun(address: Uint8Array): { start: number; end: number } {
     }
   }
   return { start, end };
-}
-
-export function sameAddress(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -1,6 +1,7 @@
 // What many works of one transaction share: a row that they read or change again and again (a pool, a tree node) goes
 // to and from the store once. Each work changes everything or nothing.
 
+import { sameBytes } from '../net/bytes.ts';
 import { compareKeys } from './key-range.ts';
 import type { Row, Transaction } from './transaction.ts';
 
@@ -109,7 +110,7 @@ export class WriteBack implements Transaction {
   #row(key: Uint8Array): CachedRow {
     const hash = hashOf(key);
     const first = this.#rows.get(hash);
-    for (let row = first; row !== undefined; row = row.next) if (isSameKey(row.key, key)) return row;
+    for (let row = first; row !== undefined; row = row.next) if (sameBytes(row.key, key)) return row;
     const row = { key, value: this.#store.get(key), isDirty: false, next: first };
     this.#rows.set(hash, row);
     return row;
@@ -121,10 +122,4 @@ function hashOf(key: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key[i]!, 0x01000193);
   return hash;
-}
-
-function isSameKey(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }
