@@ -71,7 +71,10 @@ interface Header {
 function readHeader(file: PageFile): Header {
   const metas = readMetas(file);
   const problems = metas.flatMap((meta, page): Problem[] => {
-    const problem = meta === undefined ? 'is no header of LMDB' : metaProblem(meta, page);
+    const problem =
+      meta === undefined
+        ? 'is no header of LMDB'
+        : (metaProblem(meta, page) ?? rootsProblem(meta, rootsOf(file, meta)));
     return problem === undefined ? [] : [{ subject: `meta page ${page}`, problem }];
   });
   const [first, second] = metas;
@@ -82,7 +85,7 @@ function readHeader(file: PageFile): Header {
   const isDoubtful = problems.length > 0;
   const [newest] = metas
     .filter(meta => meta !== undefined)
-    .map(meta => (isDoubtful ? { ...meta, transaction: transactionOf(file, meta) } : meta))
+    .map(meta => (isDoubtful ? { ...meta, transaction: transactionOf(meta, rootsOf(file, meta)) } : meta))
     .sort((a, b) => b.transaction - a.transaction);
   return { newest, isDoubtful, problems };
 }
@@ -100,12 +103,25 @@ function readMetas(file: PageFile): (Meta | undefined)[] {
 /** A new store has 0 on both pages. */
 const areConsecutive = (a: number, b: number): boolean => Math.abs(a - b) === 1 || (a === 0 && b === 0);
 
-/** The transaction of a meta page whose own number may be damaged: each one writes the root of a tree at least. */
-function transactionOf(file: PageFile, { freePages, rows, pageBytes, transaction }: Meta): number {
+/**
+ * The transactions that wrote the roots of a meta page's trees. One of them is the meta page's own, since each
+ * transaction writes the root of a tree at least; and the pages of the state before the newest are overwritten by none
+ * before its meta page is (mdb_find_oldest), so this holds of either meta page at any time.
+ */
+function rootsOf(file: PageFile, { freePages, rows, pageBytes }: Meta): number[] {
   const roots = [freePages.root, rows.root].filter(root => root !== undefined && (root + 1) * pageBytes <= file.size);
-  const written = roots.map(root => decodePage(file.read(root! * pageBytes, pageBytes)).transaction);
-  return written.length === 0 || written.includes(transaction) ? transaction : Math.max(...written);
+  const pages = roots.map(root => decodePage(file.read(root! * pageBytes, pageBytes)));
+  return pages.filter(({ kind }) => kind !== 'other').map(({ transaction }) => transaction);
 }
+
+function rootsProblem({ transaction }: Meta, roots: readonly number[]): string | undefined {
+  if (roots.length === 0 || roots.includes(transaction)) return undefined;
+  return `is of transaction ${transaction}, and the roots of its trees of ${roots.join(' and ')}`;
+}
+
+/** The transaction of a meta page whose own number may be damaged. */
+const transactionOf = ({ transaction }: Meta, roots: readonly number[]): number =>
+  roots.length === 0 || roots.includes(transaction) ? transaction : Math.max(...roots);
 
 function metaProblem(meta: Meta, page: number): string | undefined {
   const { transaction, lastPage, mapBytes, pageBytes } = meta;
