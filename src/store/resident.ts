@@ -104,7 +104,8 @@ export class ResidentStore {
   async #current(deadline: Deadline, create: boolean): Promise<LmdbStore | undefined> {
     if (!this.#isCurrent()) {
       await this.#drop();
-      const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks);
+      // A wrong page would end the daemon, and with it the calls on all other stores.
+      const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks, 'pages');
       if (store !== undefined) {
         this.#open = { store, file: statSync(this.#path), lmdbLock: statSync(`${this.#path}-lock`) };
       }
