@@ -41,7 +41,8 @@ export async function main(args: string[], env: Env, host: Host): Promise<number
   const services: Services = {
     ...shared,
     log,
-    openStore: (location, access) => openStore(location, access, locks),
+    // The launcher turns the end of a plugin's process into an error; nobody does that for the command line.
+    openStore: (location, access) => openStore(location, access, locks, args.length > 0 ? 'pages' : 'header'),
   };
   const status = await run(args, env, services, locks, async idleMs => {
     const { serve } = await import('./serve.ts');

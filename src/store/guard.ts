@@ -13,7 +13,7 @@ import { dirname } from 'node:path';
 import { createStore, reserveLmdbLock } from './create.ts';
 import { StoreError, translated } from './error.ts';
 import type { FileLocks } from './flock.ts';
-import { inspectStore, isBoltFile, probeStore } from './inspect.ts';
+import { inspectStore, isBoltFile, type Look, probeStore } from './inspect.ts';
 import { LmdbStore } from './lmdb.ts';
 import { type Deadline, deadlineOf, releaseLock, takeLock, waitForWriter } from './lock.ts';
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
@@ -26,13 +26,18 @@ import type { Access, Store, StoreLocation, Transaction } from './transaction.ts
  *
  * @throws StoreError 'locked' past the time limit, 'damaged', or 'io'
  */
-export async function openStore(location: StoreLocation, access: Access, locks: FileLocks): Promise<Store | undefined> {
+export async function openStore(
+  location: StoreLocation,
+  access: Access,
+  locks: FileLocks,
+  look: Look = 'header',
+): Promise<Store | undefined> {
   const path = await findStore(location, access, locks);
   if (path === undefined) return undefined;
   const deadline = deadlineOf(path, location.timeoutMs, location.waitedMs);
   const lock = await takeLock(deadline, access !== 'read', locks);
   try {
-    const store = await openLocked(deadline, access, locks);
+    const store = await openLocked(deadline, access, locks, look);
     if (store !== undefined && access !== 'read') {
       const opened = withClose(store, () => store.close().finally(() => releaseLock(lock, locks)));
       return access === 'create' ? { ...opened, write: work => store.write(withRoom(store, work)) } : opened;
@@ -107,9 +112,14 @@ async function takeOver(path: string, boltPath: string, location: StoreLocation,
 }
 
 /** For whoever holds the lock, shared for 'read', else exclusive. */
-export async function openLocked(deadline: Deadline, access: Access, locks: FileLocks): Promise<LmdbStore | undefined> {
+export async function openLocked(
+  deadline: Deadline,
+  access: Access,
+  locks: FileLocks,
+  look: Look,
+): Promise<LmdbStore | undefined> {
   const { path } = deadline;
-  const bytes = inspectStore(path);
+  const bytes = inspectStore(path, look);
   if (bytes === undefined) {
     if (access !== 'create') return undefined;
     await createStore(path);

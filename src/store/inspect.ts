@@ -2,8 +2,18 @@
 
 import { existsSync } from 'node:fs';
 import { isBolt } from '../bolt/format.ts';
+import { headerProblems } from './header.ts';
 import { PageFile } from './page-file.ts';
-import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, META_BYTES, type Meta } from './pages.ts';
+import { DEFAULT_PAGE_BYTES, decodeMeta, META_BYTES, type Meta } from './pages.ts';
+import { walkTrees } from './trees.ts';
+import type { Problem } from './walk.ts';
+
+/** How much of a file is looked at. LMDB follows its pages without a doubt: a wrong one ends the process. */
+export type Look =
+  /** The header, and that no page is missing: for a process of one call, whose end becomes an error of that call. */
+  | 'header'
+  /** Every page in use, once: for whoever has more to lose. 100,000 leases take a quarter of a second. */
+  | 'pages';
 
 /**
  * The size in bytes of a file that LMDB may open; undefined: there is no store yet. For whoever holds the store's lock:
@@ -13,19 +23,26 @@ import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, META_BYTES, type Meta } fro
  *
  * @throws StoreError 'damaged' that names the path and the finding; 'io' if the file cannot be read
  */
-export function inspectStore(path: string): number | undefined {
-  return look(path, file => {
-    inspectPages(file, newestMeta(file));
+export function inspectStore(path: string, look: Look): number | undefined {
+  return onFile(path, file => {
+    const metas = requireHeader(file);
+    requireNone(file, 'damaged', headerProblems(file, metas));
+    requirePages(file, newerOf(metas), look);
     return file.size;
   });
 }
 
 /** @throws StoreError 'damaged' */
 export function newestMeta(file: PageFile): Meta {
+  return newerOf(requireHeader(file));
+}
+
+const newerOf = ([first, second]: [Meta, Meta]): Meta => (first.transaction > second.transaction ? first : second);
+
+function requireHeader(file: PageFile): [Meta, Meta] {
   const header = readHeader(file);
   if (header === 'bolt') throw file.finding('is a boltdb file of the Go plugin: its leases must be imported first');
-  const [first, second] = header;
-  return first.transaction > second.transaction ? first : second;
+  return header;
 }
 
 /**
@@ -33,10 +50,10 @@ export function newestMeta(file: PageFile): Meta {
  * here, before anything is made beside it. 'bolt': a file of the Go plugin lies in its place.
  */
 export function probeStore(path: string): 'present' | 'missing' | 'bolt' {
-  return look(path, file => (readHeader(file) === 'bolt' ? 'bolt' : 'present')) ?? 'missing';
+  return onFile(path, file => (readHeader(file) === 'bolt' ? 'bolt' : 'present')) ?? 'missing';
 }
 
-function look<T>(path: string, inspect: (file: PageFile) => T): T | undefined {
+function onFile<T>(path: string, inspect: (file: PageFile) => T): T | undefined {
   return PageFile.open(path, file => {
     file.requireRegular();
     if (file.size > 0) return inspect(file);
@@ -66,33 +83,21 @@ function readHeader(file: PageFile): [Meta, Meta] | 'bolt' {
   return [first, second];
 }
 
-function inspectPages(file: PageFile, newest: Meta): void {
+/** @throws StoreError 'damaged' */
+function requirePages(file: PageFile, newest: Meta, look: Look): void {
   const { pageBytes, lastPage } = newest;
-  if (lastPage < Math.floor(file.size / pageBytes)) return;
   // Pages that a transaction takes at the end and gives back are not written: the file may be shorter than its last
   // page, as long as no page that is in use is missing.
-  const missing = missingPage(file, newest);
-  if (missing !== undefined) {
-    throw file.finding(`is truncated: it has ${file.size} bytes, and page ${missing} of ${pageBytes} bytes is missing`);
-  }
+  const isWhole = lastPage < Math.floor(file.size / pageBytes);
+  if (isWhole && look === 'header') return;
+  const { free, problems, contested } = walkTrees(file, newest, () => {});
+  requireNone(file, isWhole ? 'damaged' : `truncated to ${file.size} bytes`, [
+    ...free.problems,
+    ...problems,
+    ...contested,
+  ]);
 }
 
-/** The number of a page that the trees use and the file does not have whole, or not as one of theirs. */
-function missingPage(file: PageFile, { pageBytes, lastPage, freePages, rows }: Meta): number | undefined {
-  const isMissing = (number: number) => number > lastPage || (number + 1) * pageBytes > file.size;
-  const stack = [freePages.root, rows.root].filter(root => root !== undefined);
-  const seen = new Set<number>();
-  for (let number = stack.pop(); number !== undefined; number = stack.pop()) {
-    if (isMissing(number) || seen.has(number)) return number;
-    seen.add(number);
-    const { children, entries, problem } = decodePage(file.read(number * pageBytes, pageBytes));
-    if (problem !== undefined) return number;
-    stack.push(...children.map(node => node.child));
-    for (const { value } of entries) {
-      if (!('page' in value)) continue;
-      const last = value.page + value.pages - 1;
-      if (isMissing(last)) return last;
-    }
-  }
-  return undefined;
+function requireNone(file: PageFile, state: string, [first]: readonly Problem[]): void {
+  if (first !== undefined) throw file.finding(`is ${state}: ${first.subject}: ${first.problem}`);
 }

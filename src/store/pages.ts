@@ -134,10 +134,14 @@ export interface LeafNode {
   value: Uint8Array | Overflow;
 }
 
-export interface PageContent {
+/** What a page says of itself. */
+export interface PageHeader {
   number: number;
   transaction: number;
   kind: 'branch' | 'leaf' | 'other';
+}
+
+export interface PageContent extends PageHeader {
   /** Of a branch. */
   children: BranchNode[];
   /** Of a leaf. */
@@ -146,19 +150,22 @@ export interface PageContent {
   problem: string | undefined;
 }
 
-/** Takes a page of a B+tree apart. Keys and values are views of the page. */
-export function decodePage(page: DataView): PageContent {
-  const flags = page.getUint16(FLAGS, true) & P_KINDS;
-  const content: PageContent = {
+const kindFlags = (page: DataView): number => page.getUint16(FLAGS, true) & P_KINDS;
+
+export function decodePageHeader(page: DataView): PageHeader {
+  const flags = kindFlags(page);
+  return {
     number: readNumber(page, 0),
     transaction: readNumber(page, TRANSACTION_AT),
     kind: flags === P_BRANCH ? 'branch' : flags === P_LEAF ? 'leaf' : 'other',
-    children: [],
-    entries: [],
-    problem: undefined,
   };
+}
+
+/** Takes a page of a B+tree apart. Keys and values are views of the page. */
+export function decodePage(page: DataView): PageContent {
+  const content: PageContent = { ...decodePageHeader(page), children: [], entries: [], problem: undefined };
   if (content.kind === 'other') {
-    content.problem = `is no page of a tree (flags 0x${flags.toString(16)})`;
+    content.problem = `is no page of a tree (flags 0x${kindFlags(page).toString(16)})`;
     return content;
   }
   // The offsets count from the end of the header.
@@ -229,9 +236,7 @@ export function readOverflow(
   if ((page + pages) * pageBytes > file.size || pages !== overflowPages(bytes, pageBytes)) return undefined;
   const view = file.read(page * pageBytes, PAGE_HEADER_BYTES + bytes);
   const isSound =
-    readNumber(view, 0) === page &&
-    (view.getUint16(FLAGS, true) & P_KINDS) === P_OVERFLOW &&
-    view.getUint32(OVERFLOW_COUNT_AT, true) === pages;
+    readNumber(view, 0) === page && kindFlags(view) === P_OVERFLOW && view.getUint32(OVERFLOW_COUNT_AT, true) === pages;
   return isSound ? bytesAt(view, PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + bytes) : undefined;
 }
 

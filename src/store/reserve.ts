@@ -7,10 +7,10 @@
 
 import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
 import { StoreError } from './error.ts';
-import { compareNumbers, readFreeList } from './free-list.ts';
 import { newestMeta } from './inspect.ts';
 import { PageFile } from './page-file.ts';
-import { TreeWalk } from './walk.ts';
+import { walkFreeList } from './trees.ts';
+import type { Entry } from './walk.ts';
 
 /** Most pages that one ADD or DEL writes: 17 were seen, with 30,000 leases. */
 const LONE_PAGES = 32;
@@ -81,13 +81,10 @@ export class Reserve {
 function countReusablePages(path: string): number {
   const count = PageFile.open(path, file => {
     const meta = newestMeta(file);
-    const walk = new TreeWalk('free list', file, meta, compareNumbers, new Set());
-    walk.walk(meta.freePages);
     const newest = BigInt(meta.transaction);
-    const older = walk.entries.filter(({ key }) => Buffer.from(key).readBigUInt64LE() < newest);
-    const free = new Set<number>();
-    const problems = [...walk.problems, ...readFreeList(older, meta.lastPage, free)];
-    return problems.length === 0 ? free.size : 0;
+    const isOlder = ({ key }: Entry) => Buffer.from(key).readBigUInt64LE() < newest;
+    const { problems, pages } = walkFreeList(file, meta, new Set(), isOlder);
+    return problems.length === 0 ? pages.size : 0;
   });
   return count ?? 0;
 }

@@ -90,10 +90,17 @@ export class ResidentStore {
   /**
    * Whether the store is open, and `path` leads to its file. LMDB's lock file counts too: through it a
    * process learns of the commits of others, and where somebody has removed it, the next one to open makes another.
+   *
+   * Nobody of ours shortens a store. Where somebody else has, the map of it ends the process (SIGBUS).
    */
   isOpenAt(path: string): boolean {
     if (this.#open === undefined) return false;
-    return isAt(path, this.#open.file) && isAt(`${this.#path}-lock`, this.#open.lmdbLock);
+    const file = statSync(path, { throwIfNoEntry: false });
+    const lmdbLock = statSync(`${this.#path}-lock`, { throwIfNoEntry: false });
+    if (!isSame(this.#open.file, file) || !isSame(this.#open.lmdbLock, lmdbLock)) return false;
+    if (file!.size < this.#open.file.size) return false;
+    this.#open.file = file!; // it may have grown
+    return true;
   }
 
   #isCurrent(): boolean {
@@ -104,7 +111,8 @@ export class ResidentStore {
   async #current(deadline: Deadline, create: boolean): Promise<LmdbStore | undefined> {
     if (!this.#isCurrent()) {
       await this.#drop();
-      const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks);
+      // A wrong page would end the daemon, and with it the calls on all other stores.
+      const store = await openLocked(deadline, create ? 'create' : 'write', this.#locks, 'pages');
       if (store !== undefined) {
         this.#open = { store, file: statSync(this.#path), lmdbLock: statSync(`${this.#path}-lock`) };
       }
@@ -118,5 +126,3 @@ export class ResidentStore {
     await open?.store.close();
   }
 }
-
-const isAt = (path: string, file: Stats): boolean => isSame(file, statSync(path, { throwIfNoEntry: false }));

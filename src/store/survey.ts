@@ -2,18 +2,16 @@
 // and changes nothing. For whoever holds the store's lock.
 
 import { StoreError } from './error.ts';
-import { compareNumbers, readFreeList } from './free-list.ts';
+import { headerProblems, transactionOf } from './header.ts';
 import { hasBoltMagic } from './inspect.ts';
-import { ALL_KEYS, compareKeys, isWithin, joined, type KeyRange, only, successor } from './key-range.ts';
+import { ALL_KEYS, isWithin, joined, type KeyRange, only, successor } from './key-range.ts';
 import { PageFile } from './page-file.ts';
-import { DEFAULT_PAGE_BYTES, decodeMeta, decodePage, hasPlainTrees, META_BYTES, type Meta } from './pages.ts';
+import { DEFAULT_PAGE_BYTES, decodeMeta, META_BYTES, type Meta } from './pages.ts';
 import { describeKey } from './records.ts';
 import { leavesOf, mergeRows, scanLeaves, withoutStale } from './salvage.ts';
+import { walkTrees } from './trees.ts';
 import { isSealed } from './value.ts';
-import { type Entry, type Problem, TreeWalk } from './walk.ts';
-
-/** What no machine maps: 64 TiB. */
-const MOST_MAP_BYTES = 2 ** 46;
+import type { Entry, Problem } from './walk.ts';
 
 export interface Survey {
   problems: Problem[];
@@ -70,22 +68,11 @@ interface Header {
 
 function readHeader(file: PageFile): Header {
   const metas = readMetas(file);
-  const problems = metas.flatMap((meta, page): Problem[] => {
-    const problem =
-      meta === undefined
-        ? 'is no header of LMDB'
-        : (metaProblem(meta, page) ?? rootsProblem(meta, rootsOf(file, meta)));
-    return problem === undefined ? [] : [{ subject: `meta page ${page}`, problem }];
-  });
-  const [first, second] = metas;
-  if (first !== undefined && second !== undefined && !areConsecutive(first.transaction, second.transaction)) {
-    const problem = `are of transactions ${first.transaction} and ${second.transaction}, not of one after the other`;
-    problems.push({ subject: 'meta pages', problem });
-  }
+  const problems = headerProblems(file, metas);
   const isDoubtful = problems.length > 0;
   const [newest] = metas
     .filter(meta => meta !== undefined)
-    .map(meta => (isDoubtful ? { ...meta, transaction: transactionOf(meta, rootsOf(file, meta)) } : meta))
+    .map(meta => (isDoubtful ? { ...meta, transaction: transactionOf(file, meta) } : meta))
     .sort((a, b) => b.transaction - a.transaction);
   return { newest, isDoubtful, problems };
 }
@@ -100,71 +87,33 @@ function readMetas(file: PageFile): (Meta | undefined)[] {
   return [first, undefined];
 }
 
-/** A new store has 0 on both pages. */
-const areConsecutive = (a: number, b: number): boolean => Math.abs(a - b) === 1 || (a === 0 && b === 0);
-
-/**
- * The transactions that wrote the roots of a meta page's trees. One of them is the meta page's own, since each
- * transaction writes the root of a tree at least; and the pages of the state before the newest are overwritten by none
- * before its meta page is (mdb_find_oldest), so this holds of either meta page at any time.
- */
-function rootsOf(file: PageFile, { freePages, rows, pageBytes }: Meta): number[] {
-  const roots = [freePages.root, rows.root].filter(root => root !== undefined && (root + 1) * pageBytes <= file.size);
-  const pages = roots.map(root => decodePage(file.read(root! * pageBytes, pageBytes)));
-  return pages.filter(({ kind }) => kind !== 'other').map(({ transaction }) => transaction);
-}
-
-function rootsProblem({ transaction }: Meta, roots: readonly number[]): string | undefined {
-  if (roots.length === 0 || roots.includes(transaction)) return undefined;
-  return `is of transaction ${transaction}, and the roots of its trees of ${roots.join(' and ')}`;
-}
-
-/** The transaction of a meta page whose own number may be damaged. */
-const transactionOf = ({ transaction }: Meta, roots: readonly number[]): number =>
-  roots.length === 0 || roots.includes(transaction) ? transaction : Math.max(...roots);
-
-function metaProblem(meta: Meta, page: number): string | undefined {
-  const { transaction, lastPage, mapBytes, pageBytes } = meta;
-  if (transaction % 2 !== page && transaction !== 0) return `is of transaction ${transaction}, which is the other's`;
-  if (!hasPlainTrees(meta)) return 'has the flags of other trees than ours';
-  const bytes = (lastPage + 1) * pageBytes;
-  return mapBytes < bytes || mapBytes > MOST_MAP_BYTES
-    ? `maps ${mapBytes} bytes, and the pages are ${bytes}`
-    : undefined;
-}
-
 function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
-  const reached = new Set<number>();
-  const freeWalk = new TreeWalk('free list', file, meta, compareNumbers, reached);
-  freeWalk.walk(meta.freePages);
-  const free = new Set<number>();
-  const freeProblems = [...freeWalk.problems, ...readFreeList(freeWalk.entries, meta.lastPage, free)];
-  const walk = new TreeWalk('rows', file, meta, compareKeys, reached);
-  walk.walk(meta.rows);
-  const contested = [...free].filter(page => reached.has(page));
-  const { problems: rowProblems, unreadable, lost: lostRows } = checkRows(walk.entries);
-  const lost = joined(isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...walk.lost, ...lostRows]);
+  const entries: Entry[] = [];
+  const trees = walkTrees(file, meta, row => entries.push(row));
+  const { free, reached, contested } = trees;
+  const { problems: rowProblems, unreadable, lost: lostRows } = checkRows(entries);
+  const lost = joined(isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...trees.lost, ...lostRows]);
 
   // Leaves that no tree leads to: those of a later transaction only if its header may be lost, else those in use.
-  const isStale = (page: number) => freeProblems.length === 0 && free.has(page);
+  const isStale = (page: number) => free.problems.length === 0 && free.pages.has(page);
   const isCandidate = (page: number, transaction: number) =>
     !reached.has(page) && (transaction > meta.transaction ? isDoubtful : !isStale(page));
   const lastPage = isDoubtful ? Number.POSITIVE_INFINITY : meta.lastPage;
   const candidates = lost.length === 0 ? [] : scanLeaves(file, meta.pageBytes, lastPage, isCandidate);
-  const leaves = withoutStale([...leavesOf(walk.entries, page => free.has(page)), ...leavesOf(candidates, () => true)]);
+  const leaves = withoutStale([
+    ...leavesOf(entries, page => free.pages.has(page)),
+    ...leavesOf(candidates, () => true),
+  ]);
   const rows = mergeRows(leaves).filter(row => reached.has(row.page) || lost.some(range => isWithin(range, row.key)));
   const salvaged = rows.filter(row => !reached.has(row.page)).length;
 
-  const problems = [...freeProblems, ...walk.problems, ...rowProblems];
-  for (const page of contested) {
-    problems.push({ subject: `page ${page}`, problem: 'is in use and on the free list: it would be overwritten' });
-  }
+  const problems = [...free.problems, ...trees.problems, ...rowProblems, ...contested];
   if (salvaged > 0) {
     const problem = `${salvaged} of them are cut off, and were found in leaves beside the tree`;
     problems.push({ subject: 'rows', problem });
   }
   // Without the free list, what was salvaged may be stale copies, and stand for nothing that is in use.
-  const certain = rows.length - (freeProblems.length > 0 || isDoubtful ? salvaged : 0);
+  const certain = rows.length - (free.problems.length > 0 || isDoubtful ? salvaged : 0);
   return { problems, rows, unreadable, lost, counted: meta.rows.entries, certain, salvaged };
 }
 

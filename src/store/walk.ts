@@ -42,34 +42,41 @@ const MOST_LEVELS = 32;
 
 export class TreeWalk {
   readonly problems: Problem[] = [];
-  /** In the order of the pages; of a damaged page what can be read of it. */
-  readonly entries: Entry[] = [];
-  /** Keys whose entries may be missing from `entries`. */
+  /** Keys whose entries may be missing. */
   readonly lost: KeyRange[] = [];
   readonly #file: PageFile;
   readonly #bounds: Bounds;
   readonly #compare: CompareKeys;
   /** Pages reached so far, in this walk or another one of the same file. */
   readonly #reached: Set<number>;
-  readonly #counted = { branchPages: 0, leafPages: 0, overflowPages: 0 };
+  readonly #counted = { entries: 0, branchPages: 0, leafPages: 0, overflowPages: 0 };
   /** Which tree of the file it is. */
   readonly #name: string;
+  readonly #keep: (entry: Entry) => void;
 
-  constructor(name: string, file: PageFile, bounds: Bounds, compare: CompareKeys, reached: Set<number>) {
+  /** `keep` is given the entries in the order of the pages; of a damaged page what can be read of it. */
+  constructor(
+    name: string,
+    file: PageFile,
+    bounds: Bounds,
+    compare: CompareKeys,
+    reached: Set<number>,
+    keep: (entry: Entry) => void,
+  ) {
     this.#name = name;
     this.#file = file;
     this.#bounds = bounds;
     this.#compare = compare;
     this.#reached = reached;
+    this.#keep = keep;
   }
 
   walk(tree: TreeInfo): void {
     if (tree.root !== undefined) this.#visit(tree.root, tree.depth, ALL_KEYS);
     if (this.problems.length > 0) return;
-    const counted = { ...this.#counted, entries: this.entries.length };
     for (const what of ['entries', 'leafPages', 'branchPages', 'overflowPages'] as const) {
-      if (counted[what] === tree[what]) continue;
-      const problem = `the header counts ${tree[what]} ${COUNTED[what]}, and there are ${counted[what]}`;
+      if (this.#counted[what] === tree[what]) continue;
+      const problem = `the header counts ${tree[what]} ${COUNTED[what]}, and there are ${this.#counted[what]}`;
       this.problems.push({ subject: this.#name, problem });
       if (what === 'entries') this.lost.push(ALL_KEYS);
     }
@@ -105,7 +112,9 @@ export class TreeWalk {
       for (const { key, value } of page.entries) {
         if (page.number !== number && !isWithin(range, key)) continue; // it belongs elsewhere
         const bytes = 'page' in value ? this.#overflow(number, key, value) : value;
-        if (bytes !== undefined) this.entries.push({ key, value: bytes, page: number, transaction: page.transaction });
+        if (bytes === undefined) continue;
+        this.#counted.entries++;
+        this.#keep({ key, value: bytes, page: number, transaction: page.transaction });
       }
     } else if (problem === undefined) {
       this.#counted.branchPages++;

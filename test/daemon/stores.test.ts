@@ -1,6 +1,16 @@
 // A daemon serves whatever store a request names, and notices what happens to a store's files.
 
-import { cpSync, existsSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -84,6 +94,43 @@ test('a store that has been removed is made anew; what only reads makes none', a
   silent(await check({ store, conf, env, owner: 'c2' }), 'CHECK of what another process has given');
   assert.equal(await held(store), ['10.0.0.2', '10.0.0.3']);
 });
+
+test('a store of which only the file has been removed is made anew, for whoever comes in whatever way', async () => {
+  const store = temporaryStore();
+  for (const [round, ways] of [[env], [NOBODY], [env, NOBODY]].entries()) {
+    for (const owner of ['a', 'b', 'c']) addressOf(await add({ store, conf, env, owner }));
+    rmSync(store);
+    refused(await check({ store, conf, env, owner: 'a' }), 104, `CHECK of what has been removed, round ${round}`);
+    const given: string[] = [];
+    for (const way of [...ways, env, NOBODY]) {
+      given.push(addressOf(await add({ store, conf, env: way, owner: `d${given.length}` })));
+    }
+    distinct(given, `round ${round}`);
+    assert.equal(await held(store), given.sort());
+    rmSync(store);
+  }
+});
+
+for (const [what, bytes] of [
+  ['to nothing', 0],
+  ['to its header', 8192],
+  ['within its first page of rows', 3 * 4096 - 100],
+] as const) {
+  test(`a store that has been cut is code 105, and the daemon serves others: cut ${what}`, async () => {
+    const [store, other] = [temporaryStore(), temporaryStore()];
+    for (let i = 0; i < 20; i++) addressOf(await add({ store, conf, env, owner: `c${i}` }));
+    truncateSync(store, bytes);
+    for (let round = 0; round < 2; round++) {
+      refused(await check({ store, conf, env, owner: 'c0' }), 105, 'CHECK');
+      refused(await status({ store, conf, env }), 50, 'STATUS');
+      refused(await add({ store, conf, env, owner: 'new' }), 105, 'ADD');
+      refused(await del({ store, conf, env, owner: 'c0' }), 105, 'DEL');
+    }
+    assert.is(statSync(store).size, bytes);
+    assert.is(addressOf(await add({ store: other, conf, env })), '10.0.0.2');
+    assert.is(daemon.process.child.signalCode, null, 'the daemon has ended');
+  });
+}
 
 test('a store that has been replaced is read and written as it is now', async () => {
   const [store, other] = [temporaryStore(), temporaryStore()];

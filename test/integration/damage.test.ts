@@ -1,7 +1,6 @@
 // Stores that something happened to.
 
-import { createHash } from 'node:crypto';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,9 +9,7 @@ import {
   add,
   addressesOf,
   addressOf,
-  type Call,
   check,
-  complained,
   del,
   distinct,
   dualStack,
@@ -77,60 +74,6 @@ test('a whole octet that is used and whose row in its parent vanishes is not giv
   assert.is(addressOf(await add({ store, conf: at(), owner: 'd0' })), '10.0.0.255');
   assert.is(addressOf(await add({ store, conf: at(), owner: 'd1' })), '10.0.2.0');
   distinct(await held(store), 'held');
-});
-
-const PAGE_BYTES = 4096;
-/** What LMDB uses of a store's file, and one page of the zeros behind it. */
-function withoutReserve(bytes: Buffer): Buffer {
-  let end = bytes.length;
-  while (bytes.subarray(end - PAGE_BYTES, end).every(byte => byte === 0)) end -= PAGE_BYTES;
-  return bytes.subarray(0, end + PAGE_BYTES);
-}
-
-const hash = (path: string) => createHash('sha256').update(readFileSync(path)).digest('hex');
-
-test('a store cut at any page ends every command in order: a result or 105, and 105 changes nothing', async () => {
-  const whole = temporaryStore();
-  const conf = dualStack();
-  const owners = ['c0', 'c1', 'c2', 'c3', 'c4', 'c5'];
-  for (const owner of owners) addressesOf(await add({ store: whole, conf, owner }));
-  const before = await held(whole);
-  const bytes = withoutReserve(readFileSync(whole));
-  assert.is(bytes.length % PAGE_BYTES, 0, `store of ${bytes.length} bytes`);
-  const cuts = Array.from({ length: bytes.length / PAGE_BYTES }, (_, page) => page * PAGE_BYTES);
-  cuts.push(100, PAGE_BYTES + 1, bytes.length - 1);
-  const commands: Record<string, { codes: number[]; run: (call: Call) => Promise<Run> }> = {
-    list: { codes: [105], run: ({ store }) => listRun(store) },
-    CHECK: { codes: [105], run: check },
-    STATUS: { codes: [50, 105], run: status },
-    DEL: { codes: [105], run: del },
-    ADD: { codes: [105], run: call => add({ ...call, owner: 'new' }) },
-  };
-  let refusals = 0;
-  for (const cut of cuts) {
-    // An empty file may count as no store yet: CHECK then finds no lease.
-    const isNew = (run: Run) => cut === 0 && run.status !== 0 && run.stdout.includes('"code":104');
-    await inParallel(Object.entries(commands), 2, async ([name, { codes, run }]) => {
-      const what = `${name} in a store cut at ${cut} of ${bytes.length} bytes`;
-      const store = temporaryStore();
-      writeFileSync(store, bytes.subarray(0, cut), { mode: 0o600 });
-      const hashBefore = hash(store);
-      const outcome = await run({ store, conf, owner: 'c0' });
-      if (outcome.status !== 0 && !isNew(outcome)) {
-        // The command line is for people, the plugin for runtimes.
-        const said = name === 'list' ? complained(outcome, what) : JSON.stringify(refused(outcome, codes, what));
-        assert.ok(said.includes(store), `${what}: the path is not named: ${said}`);
-        assert.is(hash(store), hashBefore, `${what}: the refused file was changed`);
-        refusals++;
-      } else if (cut >= PAGE_BYTES && name === 'ADD') {
-        assert.equal(await held(store), [...before, ...addressesOf(outcome)].sort(), `${what}: leases afterwards`);
-      } else if (cut >= PAGE_BYTES && name === 'list') {
-        const listed = leasesOf(outcome).filter(({ kind }) => kind === 'container');
-        assert.equal(listed.map(({ address }) => address).sort(), before, `${what}: leases listed`);
-      }
-    });
-  }
-  assert.ok(refusals > cuts.length, `only ${refusals} refusals in ${cuts.length} cuts`);
 });
 
 for (const suffix of ['-lock', '.flock']) {

@@ -50,7 +50,7 @@ export async function judge(path: string, { promised }: State): Promise<void> {
 }
 
 async function onStore<T>(path: string, access: Access, work: (store: LmdbStore) => T): Promise<T | undefined> {
-  const store = await openLocked(deadlineOf(path, 1000), access, ALONE);
+  const store = await openLocked(deadlineOf(path, 1000), access, ALONE, 'pages');
   if (store === undefined) return undefined;
   try {
     return work(store);

@@ -9,7 +9,8 @@ import { LmdbStore } from '../../src/store/lmdb.ts';
 import { type Survey, surveyStore } from '../../src/store/survey.ts';
 import { temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
-import { DAMAGES, damaged, grownStore, PAGE_BYTES } from '../tools/stores.ts';
+import { DAMAGES, damaged } from '../tools/damages.ts';
+import { grownStore, PAGE_BYTES } from '../tools/stores.ts';
 
 const test = suite('survey');
 

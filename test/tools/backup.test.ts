@@ -35,7 +35,8 @@ import { run, temporaryDirectory, temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
 import { testWith } from '../support/requirements.ts';
 import { start } from '../support/start.ts';
-import { DAMAGES, damaged, grownStore, leafPageOf, zeroPage } from './stores.ts';
+import { DAMAGES, damaged } from './damages.ts';
+import { grownStore, leafPageOf, zeroPage } from './stores.ts';
 import { besideDaemon, exits, ipam } from './support.ts';
 
 const test = suite('backup and restore');

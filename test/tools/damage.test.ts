@@ -6,7 +6,8 @@ import * as assert from 'uvu/assert';
 import { add, addressesOf, del, dualStack, type Lease, list, silent } from '../integration/support/ipam.ts';
 import { inParallel } from '../integration/support/process.ts';
 import { Random } from '../support/random.ts';
-import { DAMAGES, damaged, grownStore } from './stores.ts';
+import { DAMAGES, damaged } from './damages.ts';
+import { grownStore } from './stores.ts';
 import { exits, ipam, told } from './support.ts';
 
 const test = suite('damage under the tools');
