@@ -211,6 +211,44 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* What the program and the daemon read: that much of the environment is part of a call. */
+static bool is_of_call(const char *variable)
+{
+	return starts_with(variable, "CNI_") || starts_with(variable, "IPAM_") || starts_with(variable, "ECS_CNI_");
+}
+
+/* Whether one of those before it has its name. */
+static bool is_repeated(char **variable)
+{
+	size_t length = (size_t)(strchr(*variable, '=') + 1 - *variable);
+	for (char **earlier = environ; earlier < variable; earlier++)
+		if (strncmp(*earlier, *variable, length) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What would make the program's runtime do something else than the program; entries that are no variables, which no
+ * request can hold; and of a variable that comes twice the second, as some would read the one and some the other.
+ */
+static bool is_in_the_way(char **variable)
+{
+	const char *equals = strchr(*variable, '=');
+	if (equals == NULL || equals == *variable)
+		return true;
+	return starts_with(*variable, "BUN_") || starts_with(*variable, "NODE_OPTIONS=") ||
+	       (is_of_call(*variable) && is_repeated(variable));
+}
+
+static void clean_environment(void)
+{
+	char **kept = environ;
+	for (char **next = environ; *next != NULL; next++)
+		if (!is_in_the_way(next))
+			*kept++ = *next;
+	*kept = NULL;
+}
+
 static const char *value_of(const char *name, const char *fallback)
 {
 	const char *value = getenv(name);
@@ -238,26 +276,6 @@ static bool make_absolute(const char *name)
 	set_variable(name, joined);
 	free(joined);
 	return true;
-}
-
-/* What would make the program's runtime do something else than the program. */
-static void clean_environment(void)
-{
-	for (char **next = environ; *next != NULL;) {
-		const char *equals = strchr(*next, '=');
-		if (equals != NULL && (starts_with(*next, "BUN_") || starts_with(*next, "NODE_OPTIONS="))) {
-			char name[256];
-			size_t length = (size_t)(equals - *next);
-			if (length >= sizeof name)
-				fail(CODE_IO, "environment: the name of a variable has %zu bytes", length);
-			memcpy(name, *next, length);
-			name[length] = '\0';
-			unsetenv(name);
-			next = environ; /* it has moved */
-		} else {
-			next++;
-		}
-	}
 }
 
 /* The program, beside this file or where packages put it. */
@@ -306,18 +324,14 @@ static int connect_daemon(const char *path, long long wait_ms)
 
 static void make_request(struct buffer *request, const struct buffer *input)
 {
-	static const char *const passed[] = {"CNI_", "IPAM_", "ECS_CNI_"};
 	size_t count = 0;
 	append(request, "ecsq\0\0\0\0\0\0\0\0", HEAD_BYTES + NUMBER_BYTES);
 	for (char **next = environ; *next != NULL; next++) {
-		for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-			if (!starts_with(*next, passed[i]))
-				continue;
-			append_number(request, strlen(*next));
-			append(request, *next, strlen(*next));
-			count++;
-			break;
-		}
+		if (!is_of_call(*next))
+			continue;
+		append_number(request, strlen(*next));
+		append(request, *next, strlen(*next));
+		count++;
 	}
 	if (input->length > 0)
 		append(request, input->bytes, input->length);
@@ -497,7 +511,6 @@ static void restore_stdin(const struct buffer *input)
 __attribute__((noreturn)) static void execute(char **arguments)
 {
 	const char *program = program_path();
-	clean_environment();
 	arguments[0] = (char *)program;
 	execv(program, arguments);
 	fail(CODE_IO, "%s: cannot be executed: %s", program, strerror(errno));
@@ -531,11 +544,14 @@ __attribute__((noreturn)) static void run_child(char **arguments)
 int main(int argc, char **argv)
 {
 	struct buffer input = {0}, request = {0};
-	const char *command = value_of("CNI_COMMAND", "");
-	bool is_version = strcmp(command, "VERSION") == 0; /* waits for neither stdin nor store */
+	const char *command;
+	bool is_version; /* waits for neither stdin nor store */
 	long long limit_ms, deadline_ms;
 	int fd;
 	tidy_surroundings();
+	clean_environment();
+	command = value_of("CNI_COMMAND", "");
+	is_version = strcmp(command, "VERSION") == 0;
 	unsetenv("ECS_IPAM_LOCK_FD");
 	unsetenv("ECS_IPAM_WAITED");
 	if (argc > 1 || *command == '\0')
