@@ -108,7 +108,23 @@ static bool write_all(int fd, const char *bytes, size_t length)
 	return true;
 }
 
-/* Ends with a CNI error object on stdout. */
+/* Bytes of the character that begins here; 0 if it is not UTF-8. */
+static size_t character_bytes(const unsigned char *at)
+{
+	static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length = *at < 0x80 ? 1 : *at >> 5 == 0x6 ? 2 : *at >> 4 == 0xe ? 3 : *at >> 3 == 0x1e ? 4 : 0;
+	unsigned code = *at & (0x7fu >> length);
+	if (length < 2)
+		return length;
+	for (size_t i = 1; i < length; i++) {
+		if (at[i] >> 6 != 0x2) /* the end of the text too */
+			return 0;
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
+}
+
+/* Ends with a CNI error object on stdout. What of the message is not UTF-8 is shown as the program shows it: U+FFFD. */
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const char *format, ...)
 {
 	char message[PATH_MAX + 512], json[sizeof message * 6 + 128];
@@ -118,11 +134,13 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const
 	vsnprintf(message, sizeof message, format, arguments);
 	va_end(arguments);
 	length = (size_t)snprintf(json, sizeof json, "{\"cniVersion\":\"" CNI_VERSION "\",\"code\":%d,\"msg\":\"", code);
-	for (const unsigned char *next = (unsigned char *)message; *next != '\0'; next++) {
-		if (*next == '"' || *next == '\\' || *next < 0x20 || *next == 0x7f)
-			length += (size_t)sprintf(json + length, "\\u%04x", *next);
+	for (const unsigned char *next = (unsigned char *)message; *next != '\0';) {
+		size_t bytes = character_bytes(next);
+		if (*next == '"' || *next == '\\' || *next < 0x20 || *next == 0x7f || bytes == 0)
+			length += (size_t)sprintf(json + length, "\\u%04x", bytes == 0 ? 0xfffd : *next);
 		else
-			json[length++] = (char)*next;
+			length = (size_t)((char *)mempcpy(json + length, next, bytes) - json);
+		next += bytes == 0 ? 1 : bytes;
 	}
 	length += (size_t)sprintf(json + length, "\"}\n");
 	if (!write_all(STDOUT_FILENO, json, length))
