@@ -12,6 +12,7 @@ import { valuesOf } from './property.ts';
 
 const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'];
 const CONFIGURATIONS = 5;
+const HEAD_BYTES = 8;
 /** How long the requests of the corpus let the daemon wait for a store. */
 export const TIMEOUT = '10s';
 
@@ -57,7 +58,7 @@ function fieldsOf(frame: Buffer): Field[] {
 
 /** The length that a frame announces is the one that it has. */
 function sealed(frame: Buffer): Buffer {
-  if (frame.length >= 8) frame.writeUInt32BE(frame.length - 8, 4);
+  if (frame.length >= HEAD_BYTES) frame.writeUInt32BE(frame.length - HEAD_BYTES, 4);
   return frame;
 }
 
@@ -89,7 +90,8 @@ export type Prospect = { kind: 'answer' | 'either'; env: Env } | { kind: 'refusa
 
 export function prospectOf(bytes: Buffer): Prospect {
   try {
-    const length = requestBytes(bytes);
+    // A head that is not whole is looked at when it is.
+    const length = bytes.length < HEAD_BYTES ? HEAD_BYTES : requestBytes(bytes);
     if (bytes.length < length) return { kind: 'incomplete' };
     const { env } = decodeRequest(bytes.subarray(0, length));
     return { kind: bytes.length === length ? 'answer' : 'either', env };
