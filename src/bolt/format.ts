@@ -78,7 +78,8 @@ function fnv1a(bytes: Uint8Array): bigint {
   return hash;
 }
 
-const checksumOf = (page: Uint8Array): bigint => fnv1a(page.subarray(PAGE_HEADER_BYTES, META_END - 8));
+/** The checksum of a meta page's content, as it stands in the page if that is sound. */
+export const checksumOf = (page: Uint8Array): bigint => fnv1a(page.subarray(PAGE_HEADER_BYTES, META_END - 8));
 
 /** Content of the meta page with this number; what is wrong with it otherwise. */
 export function decodeMeta(page: Uint8Array, number: number): Meta | string {

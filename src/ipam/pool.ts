@@ -372,7 +372,9 @@ export class AddressPool {
     for (const { level, firstIndex, bits } of nodes) {
       pool.#scratch.writeIndex(KEY, firstIndex);
       pool.#scratch.bytes.set(bits, BITS);
-      if (pool.#core.putNode(level) !== OK) throw damaged(`a node of level ${level} cannot be part of a tree`);
+      if (!pool.#unit.isIndex(firstIndex) || pool.#core.putNode(level) !== OK) {
+        throw damaged(`a node of level ${level} cannot be part of a tree`);
+      }
     }
     const carry = BigInt(pool.#core.countUsed() >>> 0);
     pool.#usedLarge = (carry << 128n) | pool.#readNumber(B);

@@ -3,6 +3,7 @@
 
 import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, sameAddress } from '../net/address.ts';
 import { firstAddress, parseAddressOrPrefix } from '../net/prefix.ts';
+import { number } from './run.ts';
 
 export class Unit {
   readonly family: Family;
@@ -39,6 +40,11 @@ export class Unit {
       index[index.length - 1 - i] = low | high;
     }
     return index;
+  }
+
+  /** Whether a number is an index. The core counts in bytes: of a unit's last bits it knows nothing. */
+  isIndex(bytes: Uint8Array): boolean {
+    return number(bytes) >> BigInt(this.bits) === 0n;
   }
 
   /** The first address of an index's unit. Writes `addressBytes` bytes into `target` at `offset`. */

@@ -108,7 +108,23 @@ static bool write_all(int fd, const char *bytes, size_t length)
 	return true;
 }
 
-/* Ends with a CNI error object on stdout. */
+/* Bytes of the character that begins here; 0 if it is not UTF-8. */
+static size_t character_bytes(const unsigned char *at)
+{
+	static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
+	size_t length = *at < 0x80 ? 1 : *at >> 5 == 0x6 ? 2 : *at >> 4 == 0xe ? 3 : *at >> 3 == 0x1e ? 4 : 0;
+	unsigned code = *at & (0x7fu >> length);
+	if (length < 2)
+		return length;
+	for (size_t i = 1; i < length; i++) {
+		if (at[i] >> 6 != 0x2) /* the end of the text too */
+			return 0;
+		code = code << 6 | (at[i] & 0x3f);
+	}
+	return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code < 0xe000) ? 0 : length;
+}
+
+/* Ends with a CNI error object on stdout. What of the message is not UTF-8 is shown as the program shows it: U+FFFD. */
 __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const char *format, ...)
 {
 	char message[PATH_MAX + 512], json[sizeof message * 6 + 128];
@@ -118,11 +134,13 @@ __attribute__((noreturn, format(printf, 2, 3))) static void fail(int code, const
 	vsnprintf(message, sizeof message, format, arguments);
 	va_end(arguments);
 	length = (size_t)snprintf(json, sizeof json, "{\"cniVersion\":\"" CNI_VERSION "\",\"code\":%d,\"msg\":\"", code);
-	for (const unsigned char *next = (unsigned char *)message; *next != '\0'; next++) {
-		if (*next == '"' || *next == '\\' || *next < 0x20 || *next == 0x7f)
-			length += (size_t)sprintf(json + length, "\\u%04x", *next);
+	for (const unsigned char *next = (unsigned char *)message; *next != '\0';) {
+		size_t bytes = character_bytes(next);
+		if (*next == '"' || *next == '\\' || *next < 0x20 || *next == 0x7f || bytes == 0)
+			length += (size_t)sprintf(json + length, "\\u%04x", bytes == 0 ? 0xfffd : *next);
 		else
-			json[length++] = (char)*next;
+			length = (size_t)((char *)mempcpy(json + length, next, bytes) - json);
+		next += bytes == 0 ? 1 : bytes;
 	}
 	length += (size_t)sprintf(json + length, "\"}\n");
 	if (!write_all(STDOUT_FILENO, json, length))
@@ -211,6 +229,44 @@ static bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* What the program and the daemon read: that much of the environment is part of a call. */
+static bool is_of_call(const char *variable)
+{
+	return starts_with(variable, "CNI_") || starts_with(variable, "IPAM_") || starts_with(variable, "ECS_CNI_");
+}
+
+/* Whether one of those before it has its name. */
+static bool is_repeated(char **variable)
+{
+	size_t length = (size_t)(strchr(*variable, '=') + 1 - *variable);
+	for (char **earlier = environ; earlier < variable; earlier++)
+		if (strncmp(*earlier, *variable, length) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * What would make the program's runtime do something else than the program; entries that are no variables, which no
+ * request can hold; and of a variable that comes twice the second, as some would read the one and some the other.
+ */
+static bool is_in_the_way(char **variable)
+{
+	const char *equals = strchr(*variable, '=');
+	if (equals == NULL || equals == *variable)
+		return true;
+	return starts_with(*variable, "BUN_") || starts_with(*variable, "NODE_OPTIONS=") ||
+	       (is_of_call(*variable) && is_repeated(variable));
+}
+
+static void clean_environment(void)
+{
+	char **kept = environ;
+	for (char **next = environ; *next != NULL; next++)
+		if (!is_in_the_way(next))
+			*kept++ = *next;
+	*kept = NULL;
+}
+
 static const char *value_of(const char *name, const char *fallback)
 {
 	const char *value = getenv(name);
@@ -238,26 +294,6 @@ static bool make_absolute(const char *name)
 	set_variable(name, joined);
 	free(joined);
 	return true;
-}
-
-/* What would make the program's runtime do something else than the program. */
-static void clean_environment(void)
-{
-	for (char **next = environ; *next != NULL;) {
-		const char *equals = strchr(*next, '=');
-		if (equals != NULL && (starts_with(*next, "BUN_") || starts_with(*next, "NODE_OPTIONS="))) {
-			char name[256];
-			size_t length = (size_t)(equals - *next);
-			if (length >= sizeof name)
-				fail(CODE_IO, "environment: the name of a variable has %zu bytes", length);
-			memcpy(name, *next, length);
-			name[length] = '\0';
-			unsetenv(name);
-			next = environ; /* it has moved */
-		} else {
-			next++;
-		}
-	}
 }
 
 /* The program, beside this file or where packages put it. */
@@ -306,18 +342,14 @@ static int connect_daemon(const char *path, long long wait_ms)
 
 static void make_request(struct buffer *request, const struct buffer *input)
 {
-	static const char *const passed[] = {"CNI_", "IPAM_", "ECS_CNI_"};
 	size_t count = 0;
 	append(request, "ecsq\0\0\0\0\0\0\0\0", HEAD_BYTES + NUMBER_BYTES);
 	for (char **next = environ; *next != NULL; next++) {
-		for (size_t i = 0; i < sizeof passed / sizeof *passed; i++) {
-			if (!starts_with(*next, passed[i]))
-				continue;
-			append_number(request, strlen(*next));
-			append(request, *next, strlen(*next));
-			count++;
-			break;
-		}
+		if (!is_of_call(*next))
+			continue;
+		append_number(request, strlen(*next));
+		append(request, *next, strlen(*next));
+		count++;
 	}
 	if (input->length > 0)
 		append(request, input->bytes, input->length);
@@ -497,7 +529,6 @@ static void restore_stdin(const struct buffer *input)
 __attribute__((noreturn)) static void execute(char **arguments)
 {
 	const char *program = program_path();
-	clean_environment();
 	arguments[0] = (char *)program;
 	execv(program, arguments);
 	fail(CODE_IO, "%s: cannot be executed: %s", program, strerror(errno));
@@ -531,11 +562,14 @@ __attribute__((noreturn)) static void run_child(char **arguments)
 int main(int argc, char **argv)
 {
 	struct buffer input = {0}, request = {0};
-	const char *command = value_of("CNI_COMMAND", "");
-	bool is_version = strcmp(command, "VERSION") == 0; /* waits for neither stdin nor store */
+	const char *command;
+	bool is_version; /* waits for neither stdin nor store */
 	long long limit_ms, deadline_ms;
 	int fd;
 	tidy_surroundings();
+	clean_environment();
+	command = value_of("CNI_COMMAND", "");
+	is_version = strcmp(command, "VERSION") == 0;
 	unsetenv("ECS_IPAM_LOCK_FD");
 	unsetenv("ECS_IPAM_WAITED");
 	if (argc > 1 || *command == '\0')

@@ -1,5 +1,4 @@
-// Callers that send anything but requests do not disturb those that do, and cost the daemon no memory. The daemon has a
-// root directory of its own, as a changed request may name any store.
+// Callers that send anything but requests do not disturb those that do, and cost the daemon no memory.
 
 import { readdirSync, readlinkSync } from 'node:fs';
 import type { Socket } from 'node:net';
@@ -7,10 +6,9 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { onBareMachine } from '../integration/support/bare-machine.ts';
-import { addressOf, errorOf, network, resultOf, silent } from '../integration/support/ipam.ts';
-import { inParallel, sleep } from '../integration/support/process.ts';
-import { cniEnv, type Run, temporaryDirectory } from '../support/plugin.ts';
-import { Random, seed } from '../support/random.ts';
+import { addressOf, network, silent } from '../integration/support/ipam.ts';
+import { sleep } from '../integration/support/process.ts';
+import { cniEnv, temporaryDirectory } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
 import { type Daemon, residentBytes, startDaemon, stopDaemon } from './support/daemon.ts';
 import { ask, connected, decodeAnswer, received, requestFrame } from './support/frames.ts';
@@ -134,57 +132,6 @@ testWith(test, needs, 'a request in single bytes is answered', async () => {
   }
   addressOf(decodeAnswer(await received(socket), 0)!, 'ADD');
   socket.end(Buffer.alloc(1));
-});
-
-/** Changes a frame: bytes flipped, cut out, put in, doubled; its lengths set to something else. */
-function mutated(frame: Buffer, random: Random): Buffer {
-  let bytes = Buffer.from(frame);
-  for (let changes = 1 + random.below(3); changes > 0; changes--) {
-    const at = random.below(bytes.length);
-    const length = random.below(16);
-    const extreme = random.pick([0, 1, 0x7fffffff, 0x80000000, 0xffffffff, MOST_REQUEST_BYTES, random.below(1000)]);
-    const tail = bytes.subarray(at);
-    const change = random.pick(['flip', 'cut', 'insert', 'double', 'truncate', 'number', 'number'] as const);
-    if (change === 'flip') bytes[at]! ^= 1 << random.below(8);
-    if (change === 'cut') bytes = Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + length)]);
-    if (change === 'insert')
-      bytes = Buffer.concat([bytes.subarray(0, at), Buffer.alloc(length, random.below(256)), tail]);
-    if (change === 'double') bytes = Buffer.concat([bytes.subarray(0, at), tail.subarray(0, length), tail]);
-    if (change === 'truncate') bytes = bytes.subarray(0, at);
-    // The frame's length, the count, the first variable's length.
-    if (change === 'number' && bytes.length >= 16) bytes.writeUInt32BE(extreme, random.pick([4, 8, 12]));
-    if (bytes.length === 0) return bytes;
-  }
-  return bytes;
-}
-
-/** An answer is a result, silence or an error that was foreseen. */
-function inOrder(run: Run, what: string): void {
-  if (run.status !== 0) assert.not.match(errorOf(run, what).msg, 'unexpected error', what);
-  else if (run.stdout !== '') resultOf(run, what);
-}
-
-testWith(test, needs, '600 changed requests: each is cut off or answered in order, and others are served', async () => {
-  const random = new Random('changed requests');
-  const commands = ['ADD', 'DEL', 'CHECK', 'STATUS', 'GC', 'VERSION'];
-  const jobs = Array.from({ length: 600 }, (_, i) => {
-    const frame = requestFrame(cniEnv(random.pick(commands), STORE, { CNI_CONTAINERID: `changed${i}` }), conf);
-    return { i, bytes: mutated(frame, random) };
-  });
-  let answered = 0;
-  await inParallel(jobs, 8, async ({ i, bytes }) => {
-    const socket = await connected(daemon.socket);
-    socket.on('error', () => {}); // closed while we write
-    socket.end(bytes);
-    const run = decodeAnswer(await received(socket), 0);
-    socket.destroy();
-    if (run !== undefined) {
-      answered++;
-      inOrder(run, `seed ${seed}, frame ${i}: ${bytes.toString('latin1')}`);
-    }
-    if (i % 20 === 0) await callNormally();
-  });
-  assert.ok(answered > 30 && answered < 570, `${answered} of ${jobs.length} answered`);
 });
 
 testWith(test, needs, 'who says nothing is cut off after a while; who confirms nothing keeps its lease', async () => {

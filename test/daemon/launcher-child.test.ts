@@ -11,7 +11,6 @@ import {
   addressesOf,
   addressOf,
   distinct,
-  errorOf,
   held,
   network,
   refused,
@@ -187,9 +186,8 @@ for (const way of ['through the daemon', 'by itself']) {
   });
 }
 
-test('a name too long of a variable that must go is code 5', async () => {
-  const { msg } = errorOf(await call('ADD', { [`BUN_${'X'.repeat(300)}`]: '1' }));
-  assert.match(msg, 'environment: the name of a variable has 304 bytes');
+test('a variable that must go does, however long its name', async () => {
+  assert.is(addressOf(await call('ADD', { [`BUN_${'X'.repeat(300)}`]: '1' })), '10.0.0.2');
 });
 
 test('relative paths mean the directory of the caller', async () => {

@@ -187,6 +187,12 @@ suitesOfBuilds('snapshot', test => {
   ];
   for (const [reason, nodes] of BAD_NODES) test(`nodes: ${reason}`, () => refuses(crafted(nodes)));
 
+  test('nodes: an index beyond those of the unit, whose last byte is used in part', () => {
+    const ofUnit = (index: number[]) => crafted([NODE(0, index, some)], { options: ['10.0.0.0/8', { unit: 12 }] });
+    assert.equal(AddressPool.from(ofUnit([0x0f, 0])).nodes()[0]!.first, '240.0.0.0/12');
+    refuses(ofUnit([0x1f, 0]));
+  });
+
   test('nodes that can be part of a tree are taken', () => {
     const nodes = [NODE(2, [10, 0, 0, 0], some), NODE(1, [10, 3, 0, 0], some), NODE(0, [10, 3, 0, 0], some)];
     assert.is(runsText(AddressPool.from(crafted(nodes))), '10.1.0.0 - 10.1.255.255, 10.3.0.1, 10.3.1.0 - 10.3.1.255');

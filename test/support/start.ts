@@ -28,6 +28,8 @@ export interface StartOptions {
   stdin?: unknown;
   cwd?: string;
   limitMs?: number;
+  /** How stdout and stderr are read. */
+  encoding?: BufferEncoding;
 }
 
 export interface Started {
@@ -43,7 +45,7 @@ process.on('exit', () => {
 
 /** Starts a process with exactly this environment (plus PATH, unless given). */
 export function start(options: StartOptions): Started {
-  const { command = EXECUTABLE, args = [], env = {}, stdin = '', cwd, limitMs = HANG_MS } = options;
+  const { command = EXECUTABLE, args = [], env = {}, stdin = '', cwd, limitMs = HANG_MS, encoding = 'utf8' } = options;
   const defined = Object.entries({ PATH: process.env.PATH, ...env }).filter(entry => entry[1] !== undefined);
   const startMs = performance.now();
   const child = spawn(command, args, {
@@ -54,10 +56,10 @@ export function start(options: StartOptions): Started {
   alive.add(child);
   let stdout = '';
   let stderr = '';
-  child.stdout.setEncoding('utf8').on('data', chunk => {
+  child.stdout.setEncoding(encoding).on('data', chunk => {
     stdout += chunk;
   });
-  child.stderr.setEncoding('utf8').on('data', chunk => {
+  child.stderr.setEncoding(encoding).on('data', chunk => {
     stderr += chunk;
   });
   // A command may answer before it has read all of stdin.
