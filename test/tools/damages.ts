@@ -1,6 +1,7 @@
 // What happens to files: in memory, on disk, or by somebody who copies them.
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { PAGE_HEADER_BYTES } from '../../src/store/pages.ts';
 import { temporaryStore } from '../support/plugin.ts';
 import type { Random } from '../support/random.ts';
 import { PAGE_BYTES } from './stores.ts';
@@ -133,6 +134,15 @@ export const DAMAGES: readonly Damage[] = [...SINGLE, BOTH_HEADERS, SEVERAL];
 export const cutBefore = (number: number): Damage => ({
   name: 'a cut between pages',
   make: bytes => [bytes.subarray(0, number * PAGE_BYTES), `before page ${number} of ${pagesOf(bytes)}`],
+});
+
+/** A page that still says what it is, and of which nothing else is true: who follows it ends up anywhere. */
+export const scrambled = (number: number): Damage => ({
+  name: 'a page of garbage behind a sound beginning',
+  make(bytes, random) {
+    garbage(page(bytes, number).subarray(PAGE_HEADER_BYTES), random);
+    return [bytes, `page ${number}`];
+  },
 });
 
 /** A damaged copy of a store, in a file of its own. */
