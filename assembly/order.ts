@@ -41,7 +41,7 @@ export function nodeInOrder(i: u32): usize {
 function makeOrder(): void {
   if (madeAt == arenaGeneration()) return;
   const count = slots();
-  listPtr = (arenaEnd() + 3) & ~3;
+  listPtr = arenaEnd(); // a multiple of 4, as all is before it
   ensureMemory(listPtr + (usize(count) << 2));
   for (let i: u32 = 0; i < count; i++) store<u32>(listPtr + (usize(i) << 2), i + 1);
   sort(count);

@@ -180,6 +180,42 @@ for (const build of BUILDS) {
     assert.is(hex(core.countUsed()), hex((1n << 64n) + 6n));
   });
 
+  test('configure begins anew, however many nodes there were', () => {
+    const core = make(16);
+    const indexes = Array.from({ length: 3000 }, (_, i) => BigInt(i) << 8n);
+    for (const index of indexes) core.mark(index);
+    core.exports.configure(16, 0);
+    assert.equal(core.nodes(), []);
+    assert.is(core.countUsed(), 0n);
+    for (const index of indexes) assert.not(core.isUsed(index), hex(index));
+    for (const index of indexes) assert.ok(core.mark(index), hex(index));
+    assert.is(hex(core.countUsed()), hex(3000n));
+  });
+
+  test('nodes whose keys differ in one half alone, or in the level alone', () => {
+    const core = make(16);
+    const numbers = Array.from({ length: 3000 }, (_, i) => 0x10000n + BigInt(i));
+    const upper = (i: bigint) => (i << 72n) | 5n; // leaf of key i * 2^64
+    const lower = (i: bigint) => (i << 8n) | 5n; // leaf of key i
+    const above = (i: bigint) => ({ first: i << 16n, last: (i << 16n) | 255n }); // node of key i at level 1
+    for (const i of numbers) {
+      assert.not(core.isUsed(upper(i)));
+      assert.ok(core.mark(upper(i)));
+      assert.not(core.isUsed(lower(i)));
+      assert.ok(core.mark(lower(i)));
+      assert.not(core.isUsed(above(i).first));
+      core.markRun(above(i));
+    }
+    assert.is(core.nodeCount, 9000);
+    for (const i of numbers) {
+      assert.ok(core.clear(upper(i)));
+      assert.ok(core.clear(lower(i)));
+      core.clearRun(above(i));
+      assert.not(core.isUsed(above(i).last));
+    }
+    assert.is(core.nodeCount, 0);
+  });
+
   test('putNode takes what can be part of a tree', () => {
     const bits = (...bytes: [number, number][]) => {
       const node = new Uint8Array(32);
