@@ -15,8 +15,8 @@
 //
 // key: the node's address prefix, an index shifted right by 8 * (level + 1) bits. level 0: a leaf.
 //
-// A slot that is not PRESENT remembers that the store has no such node ("absent"): only a hosted arena has those. In an
-// arena of its own what has no slot is absent; in a hosted one it is unknown.
+// A slot that is not PRESENT remembers that the store has no such node ("absent"), and its bits mean nothing: only a
+// hosted arena has those. In an arena of its own what has no slot is absent; in a hosted one it is unknown.
 //
 // Inserting and removing move slots about: a pointer to a slot is good until the next insertion or removal.
 
@@ -285,7 +285,6 @@ export function dropNode(ptr: usize): void {
   nodesMoved();
   if (hosted) {
     store<u32>(ptr, load<u32>(ptr, META) & ~PRESENT, META);
-    fill(ptr, false);
     touchNode(ptr);
     return;
   }
@@ -321,13 +320,10 @@ function unlink(gap: u32): void {
 export function supplyNode(bitsPtr: usize, present: bool): void {
   assert(hosted);
   const ptr = newSlot(wantedLevel, wantedHi, wantedLo);
-  if (present) {
-    memory.copy(ptr, bitsPtr, NODE_BYTES);
-    store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
-    presentCount++;
-  } else {
-    fill(ptr, false);
-  }
+  if (!present) return;
+  memory.copy(ptr, bitsPtr, NODE_BYTES);
+  store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
+  presentCount++;
 }
 
 /** Takes one node off the dirty list; ABSENT if the list is empty. */

@@ -125,6 +125,17 @@ for (const build of BUILDS) {
     assert.is(hex(core.countUsed()), hex(3004n));
   });
 
+  test('an exclusion takes 32 bytes, and as many are kept free', () => {
+    const core = new Core(build, 4);
+    for (let i = 0n; i < 8192n; i++) core.exclude({ first: 2n * i, last: 2n * i });
+    const bytes = core.exports.memory.buffer.byteLength;
+    assert.is(bytes, 8192 * 2 * 32 + PAGE_BYTES);
+    // What becomes one takes no more.
+    core.exclude({ first: 0n, last: 20_000n });
+    for (let i = 0n; i < 20_000n; i++) core.exclude({ first: 0n, last: i });
+    assert.is(core.exports.memory.buffer.byteLength, bytes);
+  });
+
   test('a hosted tree goes on working while its memory grows', () => {
     const core = new Core(build, 4);
     for (let i = 0n; i < 5000n; i++) core.mark(i << 16n);

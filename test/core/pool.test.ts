@@ -72,6 +72,39 @@ for (const build of BUILDS) {
     assert.ok(core.isReserved(0x0a00001fn) && core.isReserved(0x0a00002bn));
   });
 
+  test('what changes between two acquires counts in the second, in the same leaf too', () => {
+    const core = make(4);
+    core.setSubnet(0x0a000000n, 24, 3);
+    const acquires = (index: bigint) => assert.is(hex(core.acquire()), hex(index));
+    acquires(0x0a000001n);
+    core.exclude({ first: 0x0a000002n, last: 0x0a000003n });
+    acquires(0x0a000004n);
+    core.mark(0x0a000005n);
+    acquires(0x0a000006n);
+    core.setCursor(0x0a000010n);
+    acquires(0x0a000011n);
+    core.exports.clearCursor();
+    acquires(0x0a000007n);
+    core.setRange({ first: 0x0a000020n, last: 0x0a000021n });
+    acquires(0x0a000020n);
+    acquires(0x0a000021n);
+    assert.is(core.acquire(), undefined);
+    core.setSubnet(0x0a000100n, 24, 0);
+    acquires(0x0a000100n);
+    core.exports.configure(4, 0);
+    acquires(0n);
+  });
+
+  test('runs are found while exclusions move the nodes', () => {
+    const core = make(4);
+    for (let i = 0n; i < 50n; i++) core.mark(0x100n * i + 3n);
+    for (let i = 0n; i < 500n; i++) {
+      core.exclude({ first: 0x10000n + 2n * i, last: 0x10000n + 2n * i });
+      const first = 0x100n * (i % 50n) + 3n;
+      assert.is(hexRun(core.usedRun(first - 3n)), hexRun({ first, last: first }));
+    }
+  });
+
   test('bit 128 of the count of usable indexes: ::/0 with nothing excluded, and one less', () => {
     const core = new Core(build, 16);
     assert.is(hex(core.countUsable()), hex(1n << 128n));
