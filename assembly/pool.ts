@@ -110,17 +110,13 @@ export function find(): Status {
 // @ts-ignore: decorator
 @inline
 export function acquire(): Status {
-  const from = (u32(cursorLo) & 0xff) + 1;
-  if (from < keptEnd) {
-    const bit = nextFreeBitInline(keptLeaf, from);
-    if (bit < keptEnd) {
-      cursorLo = (cursorLo & ~0xff) | bit;
-      useBit(keptLeaf, bit);
-      if (isFull(keptLeaf)) markFree(cursorHi, cursorLo); // drops it
-      return Status.OK;
-    }
-  }
-  return acquireFar();
+  // Where no leaf is kept its end is 0, and what is read here means nothing.
+  const bit = nextFreeBitInline(keptLeaf, (u32(cursorLo) & 0xff) + 1);
+  if (bit >= keptEnd) return acquireFar();
+  cursorLo = (cursorLo & ~0xff) | bit;
+  useBit(keptLeaf, bit);
+  if (isFull(keptLeaf)) markFree(cursorHi, cursorLo); // drops it
+  return Status.OK;
 }
 
 function acquireFar(): Status {

@@ -71,6 +71,22 @@ for (const build of BUILDS) {
     for (const count of nodes) assert.ok(count === 1260 || count === 1261, `${count} nodes in a page`);
   });
 
+  test('their order takes 4 bytes for each node', () => {
+    const core = new Core(build, 16);
+    const grown: number[] = [];
+    let { byteLength } = core.exports.memory.buffer;
+    for (let count = 1; count <= 3500; count++) {
+      core.mark(BigInt(count) << 8n);
+      if (count < 1800 || count % 10 !== 0) continue; // from 1793 nodes on the table is that of 3584
+      assert.is(hex(core.usedRun(0n)?.first), '0x100');
+      if (core.exports.memory.buffer.byteLength > byteLength) grown.push(count);
+      ({ byteLength } = core.exports.memory.buffer);
+    }
+    const [before, after] = grown.slice(-2) as [number, number];
+    // 65,536 / 56 = 1170.3
+    assert.ok(after - before === 1170 || after - before === 1180, `${after - before} nodes in a page, at ${grown}`);
+  });
+
   test('memory that is released is used again', () => {
     const core = new Core(build, 16);
     const fill = () => {
@@ -125,15 +141,17 @@ for (const build of BUILDS) {
     assert.is(hex(core.countUsed()), hex(3004n));
   });
 
-  test('an exclusion takes 32 bytes, and as many are kept free', () => {
+  test('an exclusion takes 32 bytes, and as many are kept free when room is made', () => {
     const core = new Core(build, 4);
-    for (let i = 0n; i < 8192n; i++) core.exclude({ first: 2n * i, last: 2n * i });
-    const bytes = core.exports.memory.buffer.byteLength;
-    assert.is(bytes, 8192 * 2 * 32 + PAGE_BYTES);
-    // What becomes one takes no more.
-    core.exclude({ first: 0n, last: 20_000n });
-    for (let i = 0n; i < 20_000n; i++) core.exclude({ first: 0n, last: i });
-    assert.is(core.exports.memory.buffer.byteLength, bytes);
+    const exclude = (i: bigint) => core.exclude({ first: 2n * i, last: 2n * i });
+    const pagesOf = () => core.exports.memory.buffer.byteLength / PAGE_BYTES;
+    // Room is made for 2 (n + 1) when n are there: for 2, 6, 14 and so on, 8190 and 16,382 of them.
+    for (let i = 0n; i < 8190n; i++) exclude(i);
+    assert.is(pagesOf(), 5, '8190 of them, and nodes');
+    core.exclude({ first: 1n, last: 1n });
+    assert.is(pagesOf(), 5, 'what becomes one with others needs no room');
+    for (let i = 8190n; i < 8193n; i++) exclude(i);
+    assert.is(pagesOf(), 9, '16,382 of them, and nodes');
   });
 
   test('a hosted tree goes on working while its memory grows', () => {

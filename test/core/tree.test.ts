@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Random } from '../support/random.ts';
 import { BUILDS, Core, hex, hexRun, type Run } from './support/core.ts';
 import { usedRuns } from './support/invariants.ts';
 
@@ -214,6 +215,23 @@ for (const build of BUILDS) {
       assert.not(core.isUsed(above(i).last));
     }
     assert.is(core.nodeCount, 0);
+  });
+
+  test('used runs come in address order, in whatever order they were made', () => {
+    const random = new Random('order');
+    for (let count = 1; count <= 60; count++) {
+      const core = make(16);
+      const indexes = new Set<bigint>();
+      while (indexes.size < count) indexes.add(random.between(0n, core.maxIndex >> 1n) << BigInt(random.below(2)));
+      for (const index of indexes) assert.ok(core.mark(index));
+      const walked: string[] = [];
+      for (let run = core.usedRun(0n); run !== undefined; run = core.usedRun(run.last + 1n)) walked.push(hexRun(run));
+      const sorted = [...indexes].sort((a, b) => (a < b ? -1 : 1));
+      assert.equal(
+        walked,
+        sorted.map(index => hexRun({ first: index, last: index })),
+      );
+    }
   });
 
   test('putNode takes what can be part of a tree', () => {
