@@ -239,14 +239,13 @@ export function countUsable(): u32 {
   countLo = 0;
   let hi = fromHi;
   let lo = fromLo;
-  let carry: u32 = 0;
   while (seekExclusion(hi, lo) && !lessThan(toHi, toLo, firstHi, firstLo)) {
-    if (lessThan(hi, lo, firstHi, firstLo)) carry |= countRun(hi, lo, subHi(firstHi, firstLo, 0, 1), firstLo - 1);
-    if (!lessThan(lastHi, lastLo, toHi, toLo)) return carry;
+    if (lessThan(hi, lo, firstHi, firstLo)) countRun(hi, lo, subHi(firstHi, firstLo, 0, 1), firstLo - 1);
+    if (!lessThan(lastHi, lastLo, toHi, toLo)) return 0;
     hi = addHi(lastHi, lastLo, 0, 1);
     lo = lastLo + 1;
   }
-  return carry | countRun(hi, lo, toHi, toLo);
+  return countRun(hi, lo, toHi, toLo);
 }
 
 /** Adds first..last to the count; 1 if it overflows, as it can only for all indexes at once. */

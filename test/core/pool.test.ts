@@ -113,7 +113,7 @@ for (const build of BUILDS) {
     }
     core.setSubnet(0n, 0);
     for (const first of [0n, 5n, half - 1n, half]) {
-      for (const length of [1n, 2n, half - 1n, half, half + 1n, half + 2n, 2n * half - 1n, 2n * half]) {
+      for (const length of [1n, 2n, half - 1n, half, half + 1n, half + 2n, 2n * half, 257n * half]) {
         const run = { first, last: first + length - 1n };
         assert.is(hexRun(core.freeRun(first, length)), hexRun(run));
         core.markRun(run);
@@ -136,11 +136,13 @@ for (const build of BUILDS) {
 
   test('a free run ends before what is used or excluded: in its leaf, in a later one, or nowhere', () => {
     for (const octets of [2, 4, 16]) {
-      for (const used of [0x11n, 0x101n, 0x10ffn, 0xff00n, 0xffffn]) {
+      for (const used of [0x11n, 0x80n, 0x101n, 0x10ffn, 0xff00n, 0xffffn]) {
         const core = make(octets);
         core.mark(3n);
         core.exclude({ first: used, last: used });
         assert.is(hexRun(core.freeRun(0x10n, 1n << 16n)), hexRun({ first: 0x10n, last: used - 1n }));
+        assert.is(hexRun(core.freeRun(used - 1n, 1n << 16n)), hexRun({ first: used - 1n, last: used - 1n }));
+        if (used > 0x11n) assert.is(hexRun(core.freeRun(0x10n, 2n)), '0x10..0x11');
         core.setSubnet(0n, 0);
         core.mark(used);
         for (const first of [0x10n, 0xffn, 0x100n].filter(first => first < used)) {
@@ -177,7 +179,7 @@ for (const build of BUILDS) {
   test('bit 128 of the count of usable indexes: ::/0 with nothing excluded, and one less', () => {
     const core = new Core(build, 16);
     assert.is(hex(core.countUsable()), hex(1n << 128n));
-    for (const index of [0n, core.maxIndex, 1n << 64n]) {
+    for (const index of [0n, core.maxIndex, ...[-2n, -1n, 0n, 1n, 2n].map(step => (1n << 64n) + step)]) {
       core.setSubnet(0n, 0);
       core.exclude({ first: index, last: index });
       assert.is(hex(core.countUsable()), hex(core.maxIndex));
@@ -192,7 +194,9 @@ for (const build of BUILDS) {
     core.setRange({ first: 0x80n, last: 0x17fn });
     assert.is(hexRun(core.usedRun(0n)), '0x80..0xff');
     assert.is(hexRun(core.freeRun(0n, 1000n)), '0x100..0x17f');
-    assert.is(core.usedRun(0x180n), undefined);
+    core.mark(0x180n);
+    for (const from of [0x100n, 0x17fn, 0x180n]) assert.is(core.usedRun(from), undefined);
+    assert.is(core.countUsed(), 0x80n);
     assert.is(core.freeRun(0x180n, 1n), undefined);
     assert.is(hexRun(core.freeRun(0x17fn, 5n)), '0x17f..0x17f');
   });

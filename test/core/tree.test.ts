@@ -67,6 +67,38 @@ for (const build of BUILDS) {
       }
     });
 
+    test(`${octets} octets: each leaf is its own, whichever bit tells it from another`, () => {
+      const indexes = [5n, ...Array.from({ length: bits - 8 }, (_, i) => (1n << BigInt(i + 8)) | 5n)];
+      for (const used of indexes) {
+        const core = make(octets);
+        core.setCursor(used - 1n);
+        assert.is(hex(core.acquire()), hex(used));
+        for (const index of indexes) {
+          if (index === used) continue;
+          assert.not(core.isUsed(index));
+          assert.not(core.clear(index), `clear ${hex(index)} where ${hex(used)} is used`);
+        }
+        assert.ok(core.clear(used));
+        assert.is(core.nodeCount, 0);
+      }
+    });
+
+    test(`${octets} octets: putNode takes a node where one begins, and nowhere else`, () => {
+      const node = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 0b10 : 0));
+      for (let level = 0; level < octets; level++) {
+        const size = sizeOf(level + 1);
+        for (const first of new Set([0n, size & max, max - size + 1n])) {
+          const core = make(octets);
+          const put = (at: bigint) => core.putNode({ level, first: at, bits: node });
+          for (const more of [1n, sizeOf(level), size / 2n]) assert.not(put(first + more), hex(first + more));
+          for (let bit = BigInt(bits); bit < 128n; bit++) assert.not(put(first + (1n << bit)), `bit ${bit}`);
+          assert.is(usedOf(core), '');
+          assert.ok(put(first), `level ${level}, ${hex(first)}`);
+          assert.is(usedOf(core), hexRun({ first: first + sizeOf(level), last: first + 2n * sizeOf(level) - 1n }));
+        }
+      }
+    });
+
     test(`${octets} octets: the first and the last index are handed out`, () => {
       const core = make(octets);
       core.setCursor(max - 1n);
@@ -215,6 +247,27 @@ for (const build of BUILDS) {
       assert.not(core.isUsed(above(i).last));
     }
     assert.is(core.nodeCount, 0);
+  });
+
+  test('the first used run may lie in a leaf before what a node above it tells of', () => {
+    for (const start of [0n, 0x10000n, 0xffff0000n]) {
+      const core = make(4);
+      core.markRun({ first: start + 0x500n, last: start + 0x5ffn });
+      core.mark(start + 0x301n);
+      const runs = [start + 0x301n, start + 0x302n].map(from => hexRun(core.usedRun(from)));
+      const expected = [hexRun({ first: start + 0x301n, last: start + 0x301n })];
+      expected.push(hexRun({ first: start + 0x500n, last: start + 0x5ffn }));
+      assert.equal(runs, expected);
+      for (const from of [0n, start, start + 0x2ffn]) assert.is(hexRun(core.usedRun(from)), expected[0]);
+    }
+  });
+
+  test('the first used run may lie in the lower half of what a node above it tells of', () => {
+    const core = make(16);
+    core.markRun({ first: 3n << 64n, last: (4n << 64n) - 1n });
+    core.mark(5n);
+    assert.is(hexRun(core.usedRun(0n)), '0x5..0x5');
+    assert.is(hexRun(core.usedRun(6n)), hexRun({ first: 3n << 64n, last: (4n << 64n) - 1n }));
   });
 
   test('used runs come in address order, in whatever order they were made', () => {

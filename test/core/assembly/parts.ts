@@ -5,7 +5,6 @@ import * as exclude from '../../../assembly/exclude';
 
 export {
   addHi,
-  BITS,
   equal,
   lessThan,
   onesHi,
