@@ -36,7 +36,12 @@ const BAD: [string, AddressPoolOptions, 'SyntaxError' | 'RangeError', string[]][
   ['10.0.0.0/24', { exclude: [7 as never] }, 'SyntaxError', ['exclude', '7']],
   ['10.0.0.0/24', { exclude: 7 as never }, 'SyntaxError', ['exclude 7: is not a list of texts']],
   ['10.0.0.0/24', { exclude: '10.0.0.1' as never }, 'SyntaxError', ['exclude', '10.0.0.1']],
-  ['10.0.0.0/24', { range: ['10.0.0.9', '10.0.0.8'] }, 'RangeError', ['range', '10.0.0.9', '10.0.0.8']],
+  [
+    '10.0.0.0/24',
+    { range: ['10.0.0.9', '10.0.0.8'] },
+    'RangeError',
+    ['range 10.0.0.9 to 10.0.0.8: ends before it begins'],
+  ],
   ['10.0.0.0/24', { range: ['10.0.0.9', '10.0.1.0'] }, 'RangeError', ['range', '10.0.1.0']],
   ['10.0.0.0/24', { range: ['9.255.255.255', '10.0.0.9'] }, 'RangeError', ['range', '9.255.255.255']],
   ['10.0.0.0/24', { range: ['10.0.0.9', '::1'] }, 'RangeError', ['range', '::1']],
