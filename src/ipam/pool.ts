@@ -202,8 +202,7 @@ export class AddressPool {
     const cursor = this.#cursor();
     const before = this.#usedLarge;
     const runs = this.#takeRuns(cursor && successor(cursor), wanted);
-    const left = wanted - (this.#usedLarge - before);
-    if (left > 0n) runs.push(...this.#takeRuns(undefined, left));
+    runs.push(...this.#takeRuns(undefined, wanted - (this.#usedLarge - before)));
     const last = runs.at(-1)?.last;
     if (last !== undefined) {
       this.#scratch.writeIndex(A, last);

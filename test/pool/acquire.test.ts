@@ -227,6 +227,8 @@ suitesOfBuilds('acquire', test => {
     for (const [pool, first, other] of cases) {
       assert.is(pool.acquire(), first);
       throwsWith(() => pool.releaseFrom(bytesOf(other)), 'RangeError', `${other}: `);
+      const within = Uint8Array.of(1, 2, 3, ...bytesOf(other), 4, 5);
+      throwsWith(() => pool.releaseFrom(within, 3), 'RangeError', `${other}: `);
       const bytes = new Uint8Array(bytesOf(first).length + 2);
       for (const offset of [3, bytes.length, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32]) {
         throwsWith(() => pool.releaseFrom(bytes, offset), 'RangeError', `offset ${offset}`);
