@@ -185,7 +185,8 @@ suitesOfBuilds('snapshot', test => {
     ['an index beyond the index space', [NODE(0, [1, 10, 0, 0, 0], some)]],
     ['an index of 128 bits', [NODE(0, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0], some)]],
   ];
-  for (const [reason, nodes] of BAD_NODES) test(`nodes: ${reason}`, () => refuses(crafted(nodes)));
+  const BAD_NODE = /^snapshot: (a node of level \d+ cannot be part of a tree|its nodes are out of order)$/;
+  for (const [reason, nodes] of BAD_NODES) test(`nodes: ${reason}`, () => refuses(crafted(nodes), BAD_NODE));
 
   test('nodes that can be part of a tree are taken', () => {
     const nodes = [NODE(2, [10, 0, 0, 0], some), NODE(1, [10, 3, 0, 0], some), NODE(0, [10, 3, 0, 0], some)];
@@ -258,6 +259,12 @@ suitesOfBuilds('snapshot', test => {
   for (const options of BAD_OPTIONS) {
     test(`options: ${JSON.stringify(options)}`, () => refuses(crafted([], { options }), /./));
   }
+
+  test('options that are not a pair', () => {
+    for (const options of [null, 7, 'xy', {}, [], ['10.0.0.0/8'], ['10.0.0.0/8', {}, {}]]) {
+      refuses(crafted([], { options }), /^snapshot: it has no subnet and options$/);
+    }
+  });
 
   test('a cursor anywhere at all', () => {
     for (const [cursor, first] of [
