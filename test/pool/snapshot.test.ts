@@ -161,8 +161,17 @@ suitesOfBuilds('snapshot', test => {
       changed[4] = version;
       refuses(sealed(changed), `version ${version}`);
     }
-    refuses(new Uint8Array(0));
-    refuses(new Uint8Array(1000));
+    const begins = 'snapshot: it does not begin as one';
+    for (let i = 0; i < 4; i++) {
+      const changed = body.slice();
+      changed[i]! ^= 0x20;
+      refuses(sealed(changed), begins);
+    }
+    const shortest = Uint8Array.of(...body.subarray(0, 5), 0, 0, 0, 0);
+    for (let length = 0; length < 9; length++) refuses(sealed(shortest.subarray(0, length)), begins);
+    refuses(sealed(shortest), 'snapshot: its options are no JSON');
+    refuses(new Uint8Array(0), begins);
+    refuses(new Uint8Array(1000), begins);
     refuses(new TextEncoder().encode('{"this": "is no snapshot at all"}'));
   });
 
