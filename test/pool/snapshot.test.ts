@@ -198,6 +198,25 @@ suitesOfBuilds('snapshot', test => {
   const BAD_NODE = /^snapshot: (a node of level \d+ cannot be part of a tree|its nodes are out of order)$/;
   for (const [reason, nodes] of BAD_NODES) test(`nodes: ${reason}`, () => refuses(crafted(nodes), BAD_NODE));
 
+  test('nodes in another order than upper levels first, wherever', () => {
+    const nodes = [NODE(2, [10, 0, 0, 0], some), NODE(1, [11, 0, 0, 0], some), NODE(0, [12, 0, 0, 0], some)];
+    AddressPool.from(crafted(nodes, { options: ['0.0.0.0/0', {}] }));
+    for (const order of [
+      [0, 2, 1],
+      [1, 0, 2],
+      [2, 1, 0],
+    ]) {
+      const options = ['0.0.0.0/0', {}];
+      refuses(
+        crafted(
+          order.map(i => nodes[i]!),
+          { options },
+        ),
+        'snapshot: its nodes are out of order',
+      );
+    }
+  });
+
   test('nodes that can be part of a tree are taken', () => {
     const nodes = [NODE(2, [10, 0, 0, 0], some), NODE(1, [10, 3, 0, 0], some), NODE(0, [10, 3, 0, 0], some)];
     assert.is(runsText(AddressPool.from(crafted(nodes))), '10.1.0.0 - 10.1.255.255, 10.3.0.1, 10.3.1.0 - 10.3.1.255');
