@@ -61,6 +61,7 @@ suitesOfBuilds('snapshot', test => {
     ['2001:db8::/48', { unit: 61, exclude: ['2001:db8:0:8::/64'] }],
     ['::/0', { unit: 128 }],
     ['10.0.0.0/8', { unit: 8 }],
+    ['0.0.0.0/0', { unit: 0 }],
   ];
   for (const [subnet, options] of ROUND_TRIPS) {
     test(`${subnet} ${JSON.stringify(options) ?? ''}: empty, in use, full`, () => {
