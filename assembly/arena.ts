@@ -15,8 +15,8 @@
 //
 // key: the node's address prefix, an index shifted right by 8 * (level + 1) bits. level 0: a leaf.
 //
-// A slot that is not PRESENT remembers that the store has no such node ("absent"): only a hosted arena has those. In an
-// arena of its own what has no slot is absent; in a hosted one it is unknown.
+// A slot that is not PRESENT remembers that the store has no such node ("absent"), and its bits mean nothing: only a
+// hosted arena has those. In an arena of its own what has no slot is absent; in a hosted one it is unknown.
 //
 // Inserting and removing move slots about: a pointer to a slot is good until the next insertion or removal.
 
@@ -48,8 +48,8 @@ export let wantedLevel: u32 = 0;
 export let wantedHi: u64 = 0;
 export let wantedLo: u64 = 0;
 
-/** First byte that is free for us. What lies from here to `arenaBase()` belongs to the exclusions. */
-export const HEAP_START: usize = (__heap_base + 63) & ~63;
+/** First byte that is free for us, a multiple of 4. From here to `arenaBase()` all belongs to the exclusions. */
+export const HEAP_START: usize = __heap_base;
 
 let base: usize = HEAP_START;
 let tableSize: u32 = 0; // a power of two
@@ -67,7 +67,10 @@ let generation: u32 = 0;
 export let keptLeaf: usize = ABSENT;
 export let keptEnd: u32 = 0;
 
-/** Empties the arena. A hosted one knows nothing until the host supplies it. */
+/**
+ * Empties the arena. A hosted one knows nothing until the host supplies it. The first table lies in the first page, or
+ * where `moveArena` has made room for one.
+ */
 export function resetArena(isHosted: bool): void {
   hosted = isHosted;
   slotCount = 0;
@@ -76,7 +79,6 @@ export function resetArena(isHosted: bool): void {
   nodesMoved();
   tableSize = FIRST_TABLE_SIZE;
   slotsStart = base + usize(tableSize) * 4;
-  ensureMemory(slotsStart);
   memory.fill(base, 0, usize(tableSize) * 4);
 }
 
@@ -162,7 +164,7 @@ function slotOf(ptr: usize): u32 {
   return u32((ptr - slotsStart) / SLOT_BYTES) + 1;
 }
 
-function hash(level: u32, hi: u64, lo: u64): u32 {
+export function hash(level: u32, hi: u64, lo: u64): u32 {
   // Multiplication by odd constants (golden ratio, and two of xxHash's primes); the high bits mix best.
   const mixed = (lo ^ ((hi + level) * 0xc2b2ae3d27d4eb4f)) * 0x9e3779b97f4a7c15;
   return u32(((mixed ^ (mixed >> 29)) * 0x165667b19e3779f9) >> 32);
@@ -218,7 +220,7 @@ export function getNode(level: u32, hi: u64, lo: u64): usize {
   const slot = slotFor(level, hi, lo);
   if (slot != 0) {
     const ptr = slotPtr(slot);
-    return !hosted || isPresent(ptr) ? ptr : ABSENT;
+    return isPresent(ptr) ? ptr : ABSENT;
   }
   if (!hosted) return ABSENT;
   wantedLevel = level;
@@ -241,8 +243,8 @@ function growTable(): void {
   }
 }
 
+/** Who makes a node of it says `nodesMoved`; what is hosted has neither a leaf that is kept nor an order. */
 function newSlot(level: u32, hi: u64, lo: u64): usize {
-  nodesMoved();
   if ((slotCount + 1) * 8 > tableSize * 7) growTable();
   const slot = ++slotCount;
   ensureMemory(arenaEnd());
@@ -283,7 +285,6 @@ export function dropNode(ptr: usize): void {
   nodesMoved();
   if (hosted) {
     store<u32>(ptr, load<u32>(ptr, META) & ~PRESENT, META);
-    fill(ptr, false);
     touchNode(ptr);
     return;
   }
@@ -319,13 +320,10 @@ function unlink(gap: u32): void {
 export function supplyNode(bitsPtr: usize, present: bool): void {
   assert(hosted);
   const ptr = newSlot(wantedLevel, wantedHi, wantedLo);
-  if (present) {
-    memory.copy(ptr, bitsPtr, NODE_BYTES);
-    store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
-    presentCount++;
-  } else {
-    fill(ptr, false);
-  }
+  if (!present) return;
+  memory.copy(ptr, bitsPtr, NODE_BYTES);
+  store<u32>(ptr, load<u32>(ptr, META) | PRESENT, META);
+  presentCount++;
 }
 
 /** Takes one node off the dirty list; ABSENT if the list is empty. */

@@ -25,9 +25,9 @@ function rangePtr(i: u32): usize {
   return HEAP_START + usize(i) * RANGE_BYTES;
 }
 
+/** Of a pool whose range is set anew: that forgets the leaf that was kept. */
 export function clearExclusions(): void {
   count = 0;
-  forgetLeaf();
 }
 
 /** Number of the first range that ends at or after the index; `count` if all end before it. */

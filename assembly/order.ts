@@ -1,6 +1,6 @@
 // The nodes in address order, for whoever walks over what is used: a sorted list of slot numbers behind the arena.
 //
-// A node begins at its first index. Of nodes that begin at the same index the upper one comes first (pre-order).
+// A node begins at its first index. Of nodes that begin at the same index either may come first.
 // The list is derived: it is made when asked for, and again after the set of nodes has changed.
 
 import { ABSENT, arenaEnd, arenaGeneration, ensureMemory, keyHiOf, keyLoOf, levelOf, slotPtr, slots } from './arena';
@@ -32,32 +32,26 @@ export function firstNodeFrom(hi: u64, lo: u64): u32 {
   return low;
 }
 
-/** Node number i in address order; ABSENT past the end. */
+/** Node number i in the order that `firstNodeFrom` has made; ABSENT past the end. */
 export function nodeInOrder(i: u32): usize {
-  makeOrder();
   return i < slots() ? slotPtr(load<u32>(listPtr + (usize(i) << 2))) : ABSENT;
 }
 
 function makeOrder(): void {
   if (madeAt == arenaGeneration()) return;
   const count = slots();
-  listPtr = (arenaEnd() + 3) & ~3;
+  listPtr = arenaEnd(); // a multiple of 4, as all is before it
   ensureMemory(listPtr + (usize(count) << 2));
   for (let i: u32 = 0; i < count; i++) store<u32>(listPtr + (usize(i) << 2), i + 1);
   sort(count);
   madeAt = arenaGeneration();
 }
 
-/** Whether node a comes before node b. */
+/** Whether node a begins before node b. */
 function before(a: u32, b: u32): bool {
   const aPtr = slotPtr(a);
   const bPtr = slotPtr(b);
-  const aHi = startHiOf(aPtr);
-  const aLo = startLoOf(aPtr);
-  const bHi = startHiOf(bPtr);
-  const bLo = startLoOf(bPtr);
-  if (lessThan(aHi, aLo, bHi, bLo)) return true;
-  return aHi == bHi && aLo == bLo && levelOf(aPtr) > levelOf(bPtr);
+  return lessThan(startHiOf(aPtr), startLoOf(aPtr), startHiOf(bPtr), startLoOf(bPtr));
 }
 
 /** Heapsort: in place, and n log n whatever comes. */

@@ -110,17 +110,13 @@ export function find(): Status {
 // @ts-ignore: decorator
 @inline
 export function acquire(): Status {
-  const from = (u32(cursorLo) & 0xff) + 1;
-  if (from < keptEnd) {
-    const bit = nextFreeBitInline(keptLeaf, from);
-    if (bit < keptEnd) {
-      cursorLo = (cursorLo & ~0xff) | bit;
-      useBit(keptLeaf, bit);
-      if (isFull(keptLeaf)) markFree(cursorHi, cursorLo); // drops it
-      return Status.OK;
-    }
-  }
-  return acquireFar();
+  // Where no leaf is kept its end is 0, and what is read here means nothing.
+  const bit = nextFreeBitInline(keptLeaf, (u32(cursorLo) & 0xff) + 1);
+  if (bit >= keptEnd) return acquireFar();
+  cursorLo = (cursorLo & ~0xff) | bit;
+  useBit(keptLeaf, bit);
+  if (isFull(keptLeaf)) markFree(cursorHi, cursorLo); // drops it
+  return Status.OK;
 }
 
 function acquireFar(): Status {
@@ -243,14 +239,13 @@ export function countUsable(): u32 {
   countLo = 0;
   let hi = fromHi;
   let lo = fromLo;
-  let carry: u32 = 0;
   while (seekExclusion(hi, lo) && !lessThan(toHi, toLo, firstHi, firstLo)) {
-    if (lessThan(hi, lo, firstHi, firstLo)) carry |= countRun(hi, lo, subHi(firstHi, firstLo, 0, 1), firstLo - 1);
-    if (!lessThan(lastHi, lastLo, toHi, toLo)) return carry;
+    if (lessThan(hi, lo, firstHi, firstLo)) countRun(hi, lo, subHi(firstHi, firstLo, 0, 1), firstLo - 1);
+    if (!lessThan(lastHi, lastLo, toHi, toLo)) return 0;
     hi = addHi(lastHi, lastLo, 0, 1);
     lo = lastLo + 1;
   }
-  return carry | countRun(hi, lo, toHi, toLo);
+  return countRun(hi, lo, toHi, toLo);
 }
 
 /** Adds first..last to the count; 1 if it overflows, as it can only for all indexes at once. */

@@ -329,12 +329,13 @@ export function nextUsed(hi: u64, lo: u64): Status {
     const node = nodeAbove(level, hi, lo);
     if (node == ABSENT) continue;
     const octet = octetOf(hi, lo, level);
-    if (isUsed(node, octet)) {
+    const bit = nextUsedBit(node, octet);
+    if (bit == octet) {
       foundHi = hi;
       foundLo = lo;
       return Status.OK;
     }
-    status = keepFirstUsed(status, level, hi, lo, nextUsedBit(node, octet + 1));
+    status = keepFirstUsed(status, level, hi, lo, bit);
   }
   // The nodes that begin later and before what was found. None is empty, so a look at a handful settles it.
   let i = firstNodeFrom(hi, lo);

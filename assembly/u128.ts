@@ -6,8 +6,6 @@
 //
 // WebAssembly takes shift counts modulo 64: `x << 64` is `x`. Hence the explicit cases at 0, 64 and 128.
 
-export const BITS: u32 = 128;
-
 // @ts-ignore: decorator
 @inline
 export function lessThan(aHi: u64, aLo: u64, bHi: u64, bLo: u64): bool {

@@ -10,8 +10,9 @@ import {
   IPV6_BYTES,
   sameAddress,
 } from '../net/address.ts';
+import { compareKeys } from '../store/key-range.ts';
 import { describeHolder, type Lease, ownerKey } from '../store/lease.ts';
-import type { PoolRecord } from '../store/records.ts';
+import { leaseKey, type PoolRecord } from '../store/records.ts';
 import { AllocationError } from './error.ts';
 import { Forest } from './forest.ts';
 import type { Ledger, ReadLedger } from './ledger.ts';
@@ -84,18 +85,11 @@ export function place({ leases, cursors }: Unplaced, subnets: readonly Subnet[])
   for (const cursor of cursors) poolOf(cursor).cursor = cursor;
   for (const { kind, address } of leases) if (kind === 'gateway') poolOf(address).gateways.push(address);
   // In address order, as the store has them; a bolt file sorts them as text.
-  const sorted = [...leases].sort((a, b) => compareAddresses(a.address, b.address));
+  const sorted = [...leases].sort((a, b) => compareKeys(leaseKey(a.address), leaseKey(b.address)));
   return {
     leases: sorted.map(lease => ({ ...lease, subnetBits: find(lease.address)?.bits ?? addressBits(lease.address) })),
     pools: [...pools.values()],
   };
-}
-
-/** IPv4 first. */
-function compareAddresses(a: Uint8Array, b: Uint8Array): number {
-  if (a.length !== b.length) return a.length - b.length;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!;
-  return 0;
 }
 
 /** Compares a shipment with what the store holds. */

@@ -93,7 +93,7 @@ export class AddressPool {
     this.#applyRange(options.range);
     this.#applyGateway(options.gateway, unitBits !== undefined);
     for (const text of options.exclude ?? []) this.#applyExclusion(text);
-    const carry = BigInt(this.#core.countUsable() >>> 0);
+    const carry = BigInt(this.#core.countUsable());
     this.#capacity = (carry << 128n) | this.#readNumber(B);
   }
 
@@ -202,8 +202,7 @@ export class AddressPool {
     const cursor = this.#cursor();
     const before = this.#usedLarge;
     const runs = this.#takeRuns(cursor && successor(cursor), wanted);
-    const left = wanted - (this.#usedLarge - before);
-    if (left > 0n) runs.push(...this.#takeRuns(undefined, left));
+    runs.push(...this.#takeRuns(undefined, wanted - (this.#usedLarge - before)));
     const last = runs.at(-1)?.last;
     if (last !== undefined) {
       this.#scratch.writeIndex(A, last);
@@ -314,7 +313,7 @@ export class AddressPool {
 
   /** Nodes of the tree: at most 64 bytes each, all included. */
   get nodeCount(): number {
-    return this.#core.nodeCount() >>> 0;
+    return this.#core.nodeCount();
   }
 
   /** The core's memory, in steps of 64 KiB. It grows and does not shrink. */
@@ -376,7 +375,7 @@ export class AddressPool {
         throw damaged(`a node of level ${level} cannot be part of a tree`);
       }
     }
-    const carry = BigInt(pool.#core.countUsed() >>> 0);
+    const carry = BigInt(pool.#core.countUsed());
     pool.#usedLarge = (carry << 128n) | pool.#readNumber(B);
     if (cursor !== undefined) {
       pool.#scratch.writeIndex(A, cursor);

@@ -58,7 +58,7 @@ export function encodeSnapshot({ options, cursor, nodes }: Snapshot): Uint8Array
 export function decodeSnapshot(snapshot: Uint8Array): Snapshot {
   // A Buffer is a Uint8Array whose slices are no copies: what is read here has to be one of its own.
   const bytes = new Uint8Array(snapshot);
-  const body = bytes.subarray(0, Math.max(0, bytes.length - CHECKSUM_BYTES));
+  const body = bytes.subarray(0, -CHECKSUM_BYTES);
   const view = new DataView(bytes.buffer);
   if (body.length < HEAD_BYTES || MAGIC.some((byte, i) => body[i] !== byte)) throw damaged('it does not begin as one');
   if (body[4] !== VERSION) throw damaged(`version ${body[4]}, where ${VERSION} is known`);

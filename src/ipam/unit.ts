@@ -31,13 +31,12 @@ export class Unit {
   toIndex(address: Uint8Array): Uint8Array {
     if (this.isAddress) return address;
     const index = new Uint8Array(this.indexBytes);
-    // Byte i of the address, counted from the end, spreads over two bytes of the index.
+    // Byte i of the address, counted from the end, spreads over two bytes of the index. What lies beyond an end is
+    // undefined, which is 0 to a shift.
     const [bytes, bits] = [this.shift >> 3, this.shift & 7];
     for (let i = 0; i < index.length; i++) {
       const from = address.length - 1 - bytes - i;
-      const low = from >= 0 ? address[from]! >> bits : 0;
-      const high = from >= 1 ? address[from - 1]! << (8 - bits) : 0;
-      index[index.length - 1 - i] = low | high;
+      index[index.length - 1 - i] = (address[from]! >> bits) | (address[from - 1]! << (8 - bits));
     }
     return index;
   }
@@ -53,9 +52,7 @@ export class Unit {
     const [bytes, bits] = [this.shift >> 3, this.shift & 7];
     for (let i = 0; i < addressBytes; i++) {
       const from = index.length - 1 - i + bytes;
-      const low = from >= 0 && from < index.length ? index[from]! << bits : 0;
-      const high = bits > 0 && from + 1 >= 0 && from + 1 < index.length ? index[from + 1]! >> (8 - bits) : 0;
-      target[offset + addressBytes - 1 - i] = low | high;
+      target[offset + addressBytes - 1 - i] = (index[from]! << bits) | (index[from + 1]! >> (8 - bits));
     }
   }
 

@@ -180,6 +180,35 @@ for (const build of BUILD_NAMES) {
     );
   });
 
+  // [what the keys are, level and key of the i-th]
+  const KEYS: [string, (i: bigint) => [number, bigint]][] = [
+    ['in sequence', i => [0, i]],
+    ['in sequence from 2001:db8:: on', i => [0, (0x20010db8n << 88n) + i]],
+    ['16 apart', i => [0, i << 4n]],
+    ['256 apart: one level up', i => [1, i << 8n]],
+    ['2^32 apart', i => [0, i << 32n]],
+    ['2^64 apart: the upper halves', i => [0, i << 64n]],
+    ['2^88 apart', i => [0, i << 88n]],
+    ['each at all levels', i => [Number(i % 16n), i / 16n]],
+    ['the longest', i => [0, (1n << 120n) - 1n - i]],
+  ];
+  for (const [reason, keyOf] of KEYS) {
+    test(`the hash spreads keys over table and tags as chance would: ${reason}`, () => {
+      const size = 4096;
+      const places = new Set<number>();
+      const tags = new Set<number>();
+      for (let i = 0; i < size; i++) {
+        const [level, key] = keyOf(BigInt(i));
+        const hash = core.hash(level, ...halves(key)) >>> 0;
+        places.add(hash % size);
+        if (i % 8 === 0) tags.add(hash >>> 26);
+      }
+      // By chance 1 - 1/e of the places, 2,589 with a standard deviation of 20, and each of the 64 tags.
+      assert.ok(places.size > 2_400, `${places.size} places`);
+      assert.ok(tags.size > 56, `${tags.size} tags`);
+    });
+  }
+
   const BASES: [bigint, string][] = [
     [0n, 'the first index'],
     [(1n << 64n) - 32n, 'the carry between the halves'],

@@ -16,6 +16,12 @@ const V6 = { octets: 16, reserve: 1 };
 const SCAN_NODES = 31;
 const STEPS = 1500;
 
+// The core's own answers, and where a node's bits lie in its scratch memory.
+const OK = 0;
+const NO = 1;
+const NEED = 2;
+const BITS = 48;
+
 const CASES: WindowCase[] = [
   { ...V4, reason: '10.0.1.0/29', subnet: 0x0a000100n, prefixBits: 29, window: [0x0a0000f8n, 24] },
   { ...V4, reason: '10.0.252.0/22', subnet: 0x0a00fc00n, prefixBits: 22, window: [0x0a00fc00n, 1024] },
@@ -243,6 +249,59 @@ function surroundings(build: Build, octets: number, window: Run): Core {
 
 for (const build of BUILDS) {
   const test = suite(`hosted tree, ${build.name}`);
+
+  test('configure forgets what it was given, and what was to be written', () => {
+    const { exports } = new Core(build, 1);
+    for (let i = 0; i < 3; i++) {
+      exports.configure(1, 1);
+      assert.is(exports.popDirty(), -1);
+      assert.is(exports.nodeCount(), 0);
+      assert.is(exports.mark(), NEED);
+      exports.supply(0);
+      assert.is(exports.mark(), OK);
+      assert.is(exports.nodeCount(), 1);
+    }
+    assert.is(exports.popDirty(), 0);
+    assert.is(exports.popDirty(), -1);
+  });
+
+  test('a node that it is given counts, until it is gone', () => {
+    const { exports } = new Core(build, 1);
+    exports.configure(1, 1);
+    assert.is(exports.clear(), NEED);
+    new Uint8Array(exports.memory.buffer, exports.scratch() + BITS)[0] = 0b11;
+    exports.supply(1);
+    assert.is(exports.nodeCount(), 1);
+    assert.is(exports.clear(), OK);
+    assert.is(exports.clear(), NO);
+    assert.is(exports.nodeCount(), 1);
+    assert.is(exports.popDirty(), 0);
+    new Uint8Array(exports.memory.buffer, exports.scratch())[0] = 1;
+    assert.is(exports.clear(), OK);
+    assert.is(exports.nodeCount(), 0);
+    assert.is(exports.popDirty(), 256, 'gone');
+    assert.is(exports.popDirty(), -1);
+  });
+
+  test('acquire of a hosted tree notes each of its changes', () => {
+    const { exports } = new Core(build, 1);
+    exports.configure(1, 1);
+    assert.is(exports.acquire(), NEED);
+    exports.supply(0);
+    for (let i = 0; i < 5; i++) {
+      assert.is(exports.acquire(), OK);
+      assert.is(new Uint8Array(exports.memory.buffer, exports.scratch())[0], i);
+      assert.is(exports.popDirty(), 0);
+      assert.is(exports.popDirty(), -1);
+    }
+  });
+
+  test('a tree that is not hosted has nothing to write', () => {
+    const core = new Core(build, 4);
+    for (const index of [5n, 6n, 0x100n]) assert.ok(core.mark(index));
+    assert.ok(core.clear(5n));
+    assert.is(core.exports.popDirty(), -1);
+  });
 
   for (const options of CASES) {
     test(options.reason, () => {

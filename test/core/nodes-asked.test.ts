@@ -111,6 +111,20 @@ for (const build of BUILDS) {
     }
   });
 
+  test('find of an address in a leaf that is yet to come: what lies above the node that tells so is not asked for', () => {
+    const core = new Core(build, 4);
+    core.markRun({ first: 0x0a000000n, last: 0x0a00feffn });
+    const rows = new Rows(4);
+    rows.addAll(core);
+    const tree = new HostedTree(build, 4, rows);
+    tree.setSubnet(0x0a000000n, 16, 0);
+    tree.setCursor(0x0a00feffn);
+    assert.is(hex(tree.find()), '0xa00ff00');
+    assert.is(rows.askedCount, 2, 'the leaf, and the node above it, all but full');
+    assert.ok(tree.mark(0x0a00ff00n));
+    assert.is(rows.askedCount, 2);
+  });
+
   test('mark of the last free address of a leaf asks for its parents, find has done so', () => {
     const core = new Core(build, 4);
     core.markRun({ first: 0x0a000000n, last: 0x0a00fffen });

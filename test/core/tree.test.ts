@@ -2,6 +2,7 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Random } from '../support/random.ts';
 import { BUILDS, Core, hex, hexRun, type Run } from './support/core.ts';
 import { usedRuns } from './support/invariants.ts';
 
@@ -62,6 +63,38 @@ for (const build of BUILDS) {
           core.exports.clearCursor();
           assert.ok(core.clear(index));
           assert.is(core.nodeCount, 0);
+        }
+      }
+    });
+
+    test(`${octets} octets: each leaf is its own, whichever bit tells it from another`, () => {
+      const indexes = [5n, ...Array.from({ length: bits - 8 }, (_, i) => (1n << BigInt(i + 8)) | 5n)];
+      for (const used of indexes) {
+        const core = make(octets);
+        core.setCursor(used - 1n);
+        assert.is(hex(core.acquire()), hex(used));
+        for (const index of indexes) {
+          if (index === used) continue;
+          assert.not(core.isUsed(index));
+          assert.not(core.clear(index), `clear ${hex(index)} where ${hex(used)} is used`);
+        }
+        assert.ok(core.clear(used));
+        assert.is(core.nodeCount, 0);
+      }
+    });
+
+    test(`${octets} octets: putNode takes a node where one begins, and nowhere else`, () => {
+      const node = Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? 0b10 : 0));
+      for (let level = 0; level < octets; level++) {
+        const size = sizeOf(level + 1);
+        for (const first of new Set([0n, size & max, max - size + 1n])) {
+          const core = make(octets);
+          const put = (at: bigint) => core.putNode({ level, first: at, bits: node });
+          for (const more of [1n, sizeOf(level), size / 2n]) assert.not(put(first + more), hex(first + more));
+          for (let bit = BigInt(bits); bit < 128n; bit++) assert.not(put(first + (1n << bit)), `bit ${bit}`);
+          assert.is(usedOf(core), '');
+          assert.ok(put(first), `level ${level}, ${hex(first)}`);
+          assert.is(usedOf(core), hexRun({ first: first + sizeOf(level), last: first + 2n * sizeOf(level) - 1n }));
         }
       }
     });
@@ -178,6 +211,80 @@ for (const build of BUILDS) {
     core.markRun({ first: 0n, last: (1n << 64n) - 2n });
     core.markRun({ first: 1n << 64n, last: (1n << 64n) + 6n });
     assert.is(hex(core.countUsed()), hex((1n << 64n) + 6n));
+  });
+
+  test('configure begins anew, however many nodes there were', () => {
+    const core = make(16);
+    const indexes = Array.from({ length: 3000 }, (_, i) => BigInt(i) << 8n);
+    for (const index of indexes) core.mark(index);
+    core.exports.configure(16, 0);
+    assert.equal(core.nodes(), []);
+    assert.is(core.countUsed(), 0n);
+    for (const index of indexes) assert.not(core.isUsed(index), hex(index));
+    for (const index of indexes) assert.ok(core.mark(index), hex(index));
+    assert.is(hex(core.countUsed()), hex(3000n));
+  });
+
+  test('nodes whose keys differ in one half alone, or in the level alone', () => {
+    const core = make(16);
+    const numbers = Array.from({ length: 3000 }, (_, i) => 0x10000n + BigInt(i));
+    const upper = (i: bigint) => (i << 72n) | 5n; // leaf of key i * 2^64
+    const lower = (i: bigint) => (i << 8n) | 5n; // leaf of key i
+    const above = (i: bigint) => ({ first: i << 16n, last: (i << 16n) | 255n }); // node of key i at level 1
+    for (const i of numbers) {
+      assert.not(core.isUsed(upper(i)));
+      assert.ok(core.mark(upper(i)));
+      assert.not(core.isUsed(lower(i)));
+      assert.ok(core.mark(lower(i)));
+      assert.not(core.isUsed(above(i).first));
+      core.markRun(above(i));
+    }
+    assert.is(core.nodeCount, 9000);
+    for (const i of numbers) {
+      assert.ok(core.clear(upper(i)));
+      assert.ok(core.clear(lower(i)));
+      core.clearRun(above(i));
+      assert.not(core.isUsed(above(i).last));
+    }
+    assert.is(core.nodeCount, 0);
+  });
+
+  test('the first used run may lie in a leaf before what a node above it tells of', () => {
+    for (const start of [0n, 0x10000n, 0xffff0000n]) {
+      const core = make(4);
+      core.markRun({ first: start + 0x500n, last: start + 0x5ffn });
+      core.mark(start + 0x301n);
+      const runs = [start + 0x301n, start + 0x302n].map(from => hexRun(core.usedRun(from)));
+      const expected = [hexRun({ first: start + 0x301n, last: start + 0x301n })];
+      expected.push(hexRun({ first: start + 0x500n, last: start + 0x5ffn }));
+      assert.equal(runs, expected);
+      for (const from of [0n, start, start + 0x2ffn]) assert.is(hexRun(core.usedRun(from)), expected[0]);
+    }
+  });
+
+  test('the first used run may lie in the lower half of what a node above it tells of', () => {
+    const core = make(16);
+    core.markRun({ first: 3n << 64n, last: (4n << 64n) - 1n });
+    core.mark(5n);
+    assert.is(hexRun(core.usedRun(0n)), '0x5..0x5');
+    assert.is(hexRun(core.usedRun(6n)), hexRun({ first: 3n << 64n, last: (4n << 64n) - 1n }));
+  });
+
+  test('used runs come in address order, in whatever order they were made', () => {
+    const random = new Random('order');
+    for (let count = 1; count <= 60; count++) {
+      const core = make(16);
+      const indexes = new Set<bigint>();
+      while (indexes.size < count) indexes.add(random.between(0n, core.maxIndex >> 1n) << BigInt(random.below(2)));
+      for (const index of indexes) assert.ok(core.mark(index));
+      const walked: string[] = [];
+      for (let run = core.usedRun(0n); run !== undefined; run = core.usedRun(run.last + 1n)) walked.push(hexRun(run));
+      const sorted = [...indexes].sort((a, b) => (a < b ? -1 : 1));
+      assert.equal(
+        walked,
+        sorted.map(index => hexRun({ first: index, last: index })),
+      );
+    }
   });
 
   test('putNode takes what can be part of a tree', () => {

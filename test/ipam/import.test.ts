@@ -4,7 +4,15 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readGoStore } from '../../src/bolt/plugin.ts';
 import { acquire, release } from '../../src/ipam/allocator.ts';
-import { importShipment, place, planImport, type Shipment, shipmentOf, unplacedOf } from '../../src/ipam/import.ts';
+import {
+  describePlan,
+  importShipment,
+  place,
+  planImport,
+  type Shipment,
+  shipmentOf,
+  unplacedOf,
+} from '../../src/ipam/import.ts';
 import { Subnet } from '../../src/ipam/subnet.ts';
 import { formatAddress, parseAddress } from '../../src/net/address.ts';
 import { parsePrefix } from '../../src/net/prefix.ts';
@@ -171,6 +179,61 @@ test('conflicts are named, and nothing is imported', async () => {
   }
   assert.equal(content(store), before);
 });
+test('one conflict is enough; a gateway is in none with the lease that its id has elsewhere', async () => {
+  const store = new MemoryStore();
+  await add(store, 'mine', '10.0.0.0/24', '10.0.0.5');
+  const planOf = (leases: Shipment['leases']) =>
+    store.read(transaction => planImport(readLedgerOf(transaction), { leases, pools: [] })).conflicts;
+  const [lease] = place(go([['10.0.0.9', 'mine']]), V4).leases;
+  assert.equal(planOf([{ ...lease!, kind: 'gateway' }]), []);
+  const { leases } = place(go([['10.0.0.1', '']]), V4);
+  assert.equal(planOf(leases), ['10.0.0.1: is to be of an anonymous lease, and is of a gateway here']);
+  const before = content(store);
+  await into(store, { leases, pools: [] }).then(
+    () => assert.unreachable(),
+    (error: Error) =>
+      assert.is(
+        error.message,
+        '1 of 1 leases are in conflict with the store, nothing is imported: ' +
+          '10.0.0.1: is to be of an anonymous lease, and is of a gateway here',
+      ),
+  );
+  assert.equal(content(store), before);
+});
+test('a message names all of ten conflicts', async () => {
+  const store = new MemoryStore();
+  const leases = Array.from({ length: 10 }, (_, i): [string, string] => [`10.0.0.${i + 10}`, 'a']);
+  await into(store, place(go(leases), V4));
+  const others = place(go(leases.map(([address]) => [address, 'b'])), V4);
+  const named = leases.map(([address]) => `${address}: is to be of id "b", and is of id "a" here`);
+  await into(store, others).then(
+    () => assert.unreachable(),
+    (error: Error) =>
+      assert.is(
+        error.message,
+        `10 of 10 leases are in conflict with the store, nothing is imported: ${named.join('; ')}`,
+      ),
+  );
+});
+test('what is imported is in the tree too: nothing is noticed behind it', async () => {
+  const store = new MemoryStore();
+  await into(store, place(go([['10.0.0.2', 'a']]), V4));
+  const surrounding = surroundings();
+  const given = await store.write(transaction =>
+    acquire(ledgerOf(transaction), holder('b'), [pool('10.0.0.0/24')], surrounding),
+  );
+  assert.equal([text(given), surrounding.warnings], [['10.0.0.3'], []]);
+});
+test('a plan in words', async () => {
+  const store = new MemoryStore();
+  const leases = [1, 2, 3, 4].flatMap(i => place(go([[`10.0.0.${i}`, '']]), V4).leases);
+  const gateway = (i: number) => ({ ...leases[i]!, kind: 'gateway' as const });
+  const words = async (...leases: Shipment['leases']) => describePlan(await into(store, { leases, pools: [] }));
+  assert.is(await words(), '0 leases and 0 gateways');
+  assert.is(await words(gateway(0), leases[1]!), '1 lease and 1 gateway');
+  assert.is(await words(gateway(0), leases[2]!, leases[3]!), '2 leases and 0 gateways, 1 there already');
+  assert.is(await words(...leases.slice(1)), '0 leases and 0 gateways, 3 there already');
+});
 test('a message names ten conflicts and counts the rest', async () => {
   const store = new MemoryStore();
   const leases = Array.from({ length: 30 }, (_, i): [string, string] => [`10.0.0.${i + 10}`, `a${i}`]);
@@ -196,6 +259,34 @@ test('a cursor and gateways that the pool has already stay', async () => {
   const [pool] = content(store).pools;
   assert.is(formatAddress(pool!.cursor!), '10.0.0.50');
   assert.equal(pool!.gateways.map(formatAddress), ['10.0.0.1', '10.0.0.9']);
+});
+test('leases come in address order, IPv4 first', () => {
+  const inOrder = ['9.255.255.255', '10.0.0.2', '10.0.0.10', '10.0.1.0', '2001:db8::1', '2001:db8::10', 'fd00::'];
+  for (const addresses of [[...inOrder].sort(), [...inOrder].reverse()]) {
+    const { leases } = place(go(addresses.map(address => [address, ''])), []);
+    assert.equal(text(leases), inOrder);
+  }
+});
+test('cursors and gateways that lie in none of the subnets go to the whole family', () => {
+  const { leases } = go([
+    ['10.0.0.1', ''],
+    ['10.9.0.1', ''],
+    ['10.9.0.2', 'a'],
+    ['2001:db8::2', 'b'],
+  ]);
+  const { pools } = place(
+    {
+      leases: leases.map((lease, i) => ({ ...lease, kind: i < 2 ? 'gateway' : 'container' })),
+      cursors: ['10.9.0.9', '2001:db8::9'].map(parseAddress),
+    },
+    V4,
+  );
+  assert.equal(
+    pools.map(({ subnet, cursor, gateways }) =>
+      [subnet, cursor && formatAddress(cursor), ...gateways.map(formatAddress)].join(' '),
+    ),
+    ['0.0.0.0/0 10.9.0.9 10.9.0.1', '::/0 2001:db8::9', '10.0.0.0/24  10.0.0.1'],
+  );
 });
 test('the longest of overlapping subnets, and none', () => {
   const subnets = ['10.0.0.0/8', '10.0.0.0/24', '10.0.0.0/16'].map(text => new Subnet(parsePrefix(text)));

@@ -14,8 +14,7 @@ const COPIED = ['src', 'test', 'assembly', 'build', 'package.json', 'tsconfig.js
 /** Random tests try the same in every run: whether a mutant survives is no matter of luck. */
 const ENVIRONMENT = {
   ECS_IPAM_TEST_SEED: '1',
-  ECS_IPAM_TEST_LENGTH: '0.1',
-  ECS_IPAM_TEST_HISTORIES: '1',
+  ECS_IPAM_TEST_SHARE: '0.1',
   // The debug build is compiled ten times as quickly, and its assertions notice more.
   ECS_IPAM_TEST_BUILD: 'debug',
   FORCE_COLOR: '0',

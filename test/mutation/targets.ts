@@ -12,9 +12,9 @@ const POOLS = ['pool/acquire', 'pool/many', 'pool/options', 'pool/snapshot', 'po
 const LEASES = ['ipam/ledger', 'ipam/release', 'ipam/acquire', 'ipam/import'];
 
 const TARGETS: Target[] = [
-  { sources: /^assembly\/(u128|node|exclude)\.ts$/, tests: [...TREE, 'core/arithmetic', ...POOLS, 'core/model'] },
+  { sources: /^assembly\/(u128|node|exclude|arena)\.ts$/, tests: [...TREE, 'core/arithmetic', ...POOLS, 'core/model'] },
   { sources: /^assembly\//, tests: [...TREE, ...POOLS, 'core/model'] },
-  { sources: /^src\/ipam\/(pool|unit|option|snapshot)\.ts$/, tests: POOLS },
+  { sources: /^src\/ipam\/(pool|unit|option|run|snapshot)\.ts$/, tests: POOLS },
   { sources: /^src\/ipam\/subnet\.ts$/, tests: ['ipam/subnet', ...POOLS, ...LEASES] },
   { sources: /^src\/ipam\/(audit|claims|content|rebuild)\.ts$/, tests: ['ipam/rebuild', 'ipam/audit'] },
   { sources: /^src\/ipam\/(reclaim|collect)\.ts$/, tests: ['ipam/reclaim', ...LEASES] },

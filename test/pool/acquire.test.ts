@@ -111,6 +111,7 @@ suitesOfBuilds('acquire', test => {
       ]) {
         throwsWith(() => call.call(pool, text), 'SyntaxError', JSON.stringify(text));
       }
+      throwsWith(() => call.call(pool, '::1'), 'RangeError', '::1: is not IPv4');
       throwsWith(() => call.call(pool, '10.0.1.0/24'), 'RangeError', '10.0.1.0/24');
       assert.not(call.call(pool, '10.0.1.7'), 'reserved: refused, free, not in use');
     }
@@ -227,6 +228,8 @@ suitesOfBuilds('acquire', test => {
     for (const [pool, first, other] of cases) {
       assert.is(pool.acquire(), first);
       throwsWith(() => pool.releaseFrom(bytesOf(other)), 'RangeError', `${other}: `);
+      const within = Uint8Array.of(1, 2, 3, ...bytesOf(other), 4, 5);
+      throwsWith(() => pool.releaseFrom(within, 3), 'RangeError', `${other}: `);
       const bytes = new Uint8Array(bytesOf(first).length + 2);
       for (const offset of [3, bytes.length, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 32]) {
         throwsWith(() => pool.releaseFrom(bytes, offset), 'RangeError', `offset ${offset}`);
@@ -285,6 +288,9 @@ suitesOfBuilds('acquire', test => {
     assert.equal([rest[0]!.level, rest[0]!.first], [0, '10.1.1.0']);
     assert.equal([upper!.bits[0], leaf!.bits[0], rest[0]!.bits[0], upper!.bits.length], [1, 1, 0b111, 32]);
     assert.is(pool.nodeCount, 3);
+    const eighths = new AddressPool('0.0.0.0/0', { unit: 8 });
+    eighths.acquireMany(256);
+    assert.equal(eighths.nodes(), [{ level: 0, first: '0.0.0.0/8', bits: new Uint8Array(32).fill(0xff) }]);
     const units = new AddressPool('2001:db8::/48', { unit: 61 });
     assert.ok(units.request('2001:db8:0:8::/61'));
     assert.equal(

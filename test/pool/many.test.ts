@@ -83,6 +83,14 @@ suitesOfBuilds('many', test => {
     }
   });
 
+  test('a walk and a search go on where all bytes but the first overflow', () => {
+    const pool = new AddressPool('0.0.0.0/0', { unit: 32 });
+    assert.is(runsText(pool.acquireMany(1n << 24n)), '0.0.0.0 - 0.255.255.255');
+    assert.ok(pool.request('2.0.0.0'));
+    assert.is(runsText(pool), '0.0.0.0 - 0.255.255.255, 2.0.0.0');
+    assert.is(runsText(pool.acquireMany(1)), '1.0.0.0');
+  });
+
   test('acquireMany and acquire one by one give the same', () => {
     const [many, single] = [new AddressPool('10.0.0.0/23'), new AddressPool('10.0.0.0/23')];
     for (let i = 1; i < 60; i++) {

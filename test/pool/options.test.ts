@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import * as assert from 'uvu/assert';
 import { AddressPool, type AddressPoolOptions } from '../../src/index.ts';
+import { named } from '../../src/ipam/option.ts';
 import { seed } from '../support/random.ts';
 import { suitesOfBuilds } from './support/builds.ts';
 import { CASES } from './support/options.ts';
@@ -19,13 +20,13 @@ const BAD: [string, AddressPoolOptions, 'SyntaxError' | 'RangeError', string[]][
   ['10.0.0.0/24 ', {}, 'SyntaxError', ['subnet', '10.0.0.0/24 ']],
   ['fe80::%1/64', {}, 'SyntaxError', ['subnet', 'fe80::%1/64']],
   ['::/129', {}, 'SyntaxError', ['subnet', '::/129']],
-  [24 as never, {}, 'SyntaxError', ['subnet', '24']],
+  [24 as never, {}, 'SyntaxError', ['subnet 24: is not a text']],
   ['10.0.0.0/24', { gateway: '10.0.0.256' }, 'SyntaxError', ['gateway', '10.0.0.256']],
   ['10.0.0.0/24', { gateway: '' }, 'SyntaxError', ['gateway', '""']],
   ['10.0.0.0/24', { gateway: '10.0.1.1' }, 'RangeError', ['gateway', '10.0.1.1', '10.0.0.0/24']],
   ['10.0.0.0/24', { gateway: '10.0.0.1/24' }, 'RangeError', ['gateway', '10.0.0.1/24']],
   ['10.0.0.0/24', { gateway: '2001:db8::1' }, 'RangeError', ['gateway', '2001:db8::1']],
-  ['10.0.0.0/24', { gateway: 1 as never }, 'SyntaxError', ['gateway', '1']],
+  ['10.0.0.0/24', { gateway: 1 as never }, 'SyntaxError', ['gateway 1: is not a text']],
   ['10.0.0.0/24', { gateway: '10.0.0.1', unit: 28 }, 'RangeError', ['gateway', '10.0.0.1', 'unit']],
   ['10.0.0.0/24', { exclude: ['10.0.0.x'] }, 'SyntaxError', ['exclude', '10.0.0.x']],
   ['10.0.0.0/24', { exclude: ['10.0.0.1', '10.0.0.0/40'] }, 'SyntaxError', ['exclude', '10.0.0.0/40']],
@@ -33,15 +34,20 @@ const BAD: [string, AddressPoolOptions, 'SyntaxError' | 'RangeError', string[]][
   ['10.0.0.0/24', { exclude: ['10.0.1.0/24'] }, 'RangeError', ['exclude', '10.0.1.0/24']],
   ['10.0.0.0/24', { exclude: ['::/0'] }, 'RangeError', ['exclude', '::/0']],
   ['10.0.0.0/24', { exclude: [7 as never] }, 'SyntaxError', ['exclude', '7']],
-  ['10.0.0.0/24', { exclude: 7 as never }, 'SyntaxError', ['exclude', '7']],
+  ['10.0.0.0/24', { exclude: 7 as never }, 'SyntaxError', ['exclude 7: is not a list of texts']],
   ['10.0.0.0/24', { exclude: '10.0.0.1' as never }, 'SyntaxError', ['exclude', '10.0.0.1']],
-  ['10.0.0.0/24', { range: ['10.0.0.9', '10.0.0.8'] }, 'RangeError', ['range', '10.0.0.9', '10.0.0.8']],
+  [
+    '10.0.0.0/24',
+    { range: ['10.0.0.9', '10.0.0.8'] },
+    'RangeError',
+    ['range 10.0.0.9 to 10.0.0.8: ends before it begins'],
+  ],
   ['10.0.0.0/24', { range: ['10.0.0.9', '10.0.1.0'] }, 'RangeError', ['range', '10.0.1.0']],
   ['10.0.0.0/24', { range: ['9.255.255.255', '10.0.0.9'] }, 'RangeError', ['range', '9.255.255.255']],
   ['10.0.0.0/24', { range: ['10.0.0.9', '::1'] }, 'RangeError', ['range', '::1']],
   ['10.0.0.0/24', { range: ['10.0.0.09', '10.0.0.10'] }, 'SyntaxError', ['range', '10.0.0.09']],
   ['10.0.0.0/24', { range: ['10.0.0.9', 10 as never] }, 'SyntaxError', ['range', '10']],
-  ['10.0.0.0/24', { range: ['10.0.0.9'] as never }, 'SyntaxError', ['range', '10.0.0.9']],
+  ['10.0.0.0/24', { range: ['10.0.0.9'] as never }, 'SyntaxError', ['range ["10.0.0.9"]: is not a list of two texts']],
   ['10.0.0.0/24', { range: '10.0.0.9' as never }, 'SyntaxError', ['range', '10.0.0.9']],
   ['10.0.0.0/24', { range: ['10.0.0.0/27', '10.0.0.32/27'], unit: 28 }, 'RangeError', ['range', '10.0.0.0/27', '28']],
   ['10.0.0.0/24', { range: ['10.0.0.1/28', '10.0.0.32/28'], unit: 28 }, 'RangeError', ['range', '10.0.0.1/28']],
@@ -53,7 +59,7 @@ const BAD: [string, AddressPoolOptions, 'SyntaxError' | 'RangeError', string[]][
   ['10.0.0.0/24', { unit: Number.NaN }, 'RangeError', ['unit', 'NaN']],
   ['10.0.0.0/24', { unit: '28' as never }, 'RangeError', ['unit', '28']],
   ['::/0', { unit: 129 }, 'RangeError', ['unit', '129']],
-  ['10.0.0.0/24', 5 as never, 'SyntaxError', ['options', '5']],
+  ['10.0.0.0/24', 5 as never, 'SyntaxError', ['options 5: is not an object']],
   ['10.0.0.0/24', null as never, 'SyntaxError', ['options', 'null']],
 ];
 
@@ -106,6 +112,18 @@ suitesOfBuilds('options', test => {
       for (const part of parts) assert.ok(error.message.includes(part), error.message);
     });
   }
+
+  test('an error that is not about an option stays what it is', () => {
+    const wrong = new TypeError('of another kind');
+    assert.is(
+      thrownBy(() =>
+        named('range', () => {
+          throw wrong;
+        }),
+      ),
+      wrong,
+    );
+  });
 
   test('an option given as undefined is not given', () => {
     const options = { gateway: undefined, exclude: undefined, range: undefined, unit: undefined };

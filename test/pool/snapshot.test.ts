@@ -61,6 +61,7 @@ suitesOfBuilds('snapshot', test => {
     ['2001:db8::/48', { unit: 61, exclude: ['2001:db8:0:8::/64'] }],
     ['::/0', { unit: 128 }],
     ['10.0.0.0/8', { unit: 8 }],
+    ['0.0.0.0/0', { unit: 0 }],
   ];
   for (const [subnet, options] of ROUND_TRIPS) {
     test(`${subnet} ${JSON.stringify(options) ?? ''}: empty, in use, full`, () => {
@@ -117,7 +118,8 @@ suitesOfBuilds('snapshot', test => {
     const snapshot = samplePool().snapshot();
     for (let bit = 0; bit < snapshot.length * 8; bit++) {
       snapshot[bit >> 3]! ^= 1 << (bit & 7);
-      refuses(snapshot);
+      if (bit >= 5 * 8) refuses(snapshot, 'snapshot: checksum mismatch');
+      else refuses(snapshot, /^snapshot: (it does not begin as one|version \d+, where 1 is known)$/);
       snapshot[bit >> 3]! ^= 1 << (bit & 7);
     }
     AddressPool.from(snapshot);
@@ -161,8 +163,17 @@ suitesOfBuilds('snapshot', test => {
       changed[4] = version;
       refuses(sealed(changed), `version ${version}`);
     }
-    refuses(new Uint8Array(0));
-    refuses(new Uint8Array(1000));
+    const begins = 'snapshot: it does not begin as one';
+    for (let i = 0; i < 4; i++) {
+      const changed = body.slice();
+      changed[i]! ^= 0x20;
+      refuses(sealed(changed), begins);
+    }
+    const shortest = Uint8Array.of(...body.subarray(0, 5), 0, 0, 0, 0);
+    for (let length = 0; length < 9; length++) refuses(sealed(shortest.subarray(0, length)), begins);
+    refuses(sealed(shortest), 'snapshot: its options are no JSON');
+    refuses(new Uint8Array(0), begins);
+    refuses(new Uint8Array(1000), begins);
     refuses(new TextEncoder().encode('{"this": "is no snapshot at all"}'));
   });
 
@@ -185,7 +196,27 @@ suitesOfBuilds('snapshot', test => {
     ['an index beyond the index space', [NODE(0, [1, 10, 0, 0, 0], some)]],
     ['an index of 128 bits', [NODE(0, [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0], some)]],
   ];
-  for (const [reason, nodes] of BAD_NODES) test(`nodes: ${reason}`, () => refuses(crafted(nodes)));
+  const BAD_NODE = /^snapshot: (a node of level \d+ cannot be part of a tree|its nodes are out of order)$/;
+  for (const [reason, nodes] of BAD_NODES) test(`nodes: ${reason}`, () => refuses(crafted(nodes), BAD_NODE));
+
+  test('nodes in another order than upper levels first, wherever', () => {
+    const nodes = [NODE(2, [10, 0, 0, 0], some), NODE(1, [11, 0, 0, 0], some), NODE(0, [12, 0, 0, 0], some)];
+    AddressPool.from(crafted(nodes, { options: ['0.0.0.0/0', {}] }));
+    for (const order of [
+      [0, 2, 1],
+      [1, 0, 2],
+      [2, 1, 0],
+    ]) {
+      const options = ['0.0.0.0/0', {}];
+      refuses(
+        crafted(
+          order.map(i => nodes[i]!),
+          { options },
+        ),
+        'snapshot: its nodes are out of order',
+      );
+    }
+  });
 
   test('nodes: an index beyond those of the unit, whose last byte is used in part', () => {
     const ofUnit = (index: number[]) => crafted([NODE(0, index, some)], { options: ['10.0.0.0/8', { unit: 12 }] });
@@ -264,6 +295,12 @@ suitesOfBuilds('snapshot', test => {
   for (const options of BAD_OPTIONS) {
     test(`options: ${JSON.stringify(options)}`, () => refuses(crafted([], { options }), /./));
   }
+
+  test('options that are not a pair', () => {
+    for (const options of [null, 7, 'xy', {}, [], ['10.0.0.0/8'], ['10.0.0.0/8', {}, {}]]) {
+      refuses(crafted([], { options }), /^snapshot: it has no subnet and options$/);
+    }
+  });
 
   test('a cursor anywhere at all', () => {
     for (const [cursor, first] of [

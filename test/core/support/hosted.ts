@@ -63,11 +63,14 @@ export class Rows {
 /** A tree that knows nothing yet. */
 export class HostedTree {
   readonly tree: Tree;
+  readonly memory: WebAssembly.Memory;
   readonly #octets: number;
 
   constructor(build: Build, octets: number, rows: Rows) {
     this.#octets = octets;
-    this.tree = new Tree(octets, rows.source, instantiateCore(build.module));
+    const core = instantiateCore(build.module);
+    this.memory = core.memory;
+    this.tree = new Tree(octets, rows.source, core);
   }
 
   setSubnet(index: bigint, prefixBits: number, reserve: number): void {

@@ -31,6 +31,7 @@ export interface Parts {
   nextUsedBit(node: number, from: number): number;
   setBits(node: number, first: number, last: number, used: number): void;
   usedCount(node: number): number;
+  hash(level: number, hi: bigint, lo: bigint): number;
   resetExclusions(): void;
   addExclusion(aHi: bigint, aLo: bigint, bHi: bigint, bLo: bigint): void;
   isExcluded(hi: bigint, lo: bigint): number;
