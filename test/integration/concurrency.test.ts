@@ -28,12 +28,14 @@ import { childrenOf, hasOpen, inParallel, sleep, start } from './support/process
 import { storm } from './support/storm.ts';
 
 const test = suite('concurrency');
+/** All get their turn, on a busy machine too: how long that takes is not the question. */
+const PATIENT = { IPAM_DB_CONNECTION_TIMEOUT: '60s' };
 const owners = (count: number, prefix = 'c') => Array.from({ length: count }, (_, index) => `${prefix}${index}`);
 
 test('32 ADDs at once, the first ones ever, get 32 addresses of each family', async () => {
   const store = temporaryStore();
   const conf = dualStack();
-  const runs = await Promise.all(owners(32).map(owner => add({ store, conf, owner })));
+  const runs = await Promise.all(owners(32).map(owner => add({ store, conf, owner, env: PATIENT })));
   const addresses = runs.flatMap((run, index) => addressesOf(run, `ADD ${index}`));
   assert.is(addresses.length, 64);
   distinct(addresses, '32 ADDs');
@@ -78,8 +80,8 @@ test('16 ADDs and 16 DELs mixed', async () => {
   );
   const mixed = owners(16).map(async (owner, index) => {
     const [added, deleted] = await Promise.all([
-      add({ store, conf, owner }),
-      del({ store, conf, owner: `old${index}` }),
+      add({ store, conf, owner, env: PATIENT }),
+      del({ store, conf, owner: `old${index}`, env: PATIENT }),
     ]);
     silent(deleted, `DEL of old${index}`);
     return addressesOf(added, `ADD of ${owner}`);
