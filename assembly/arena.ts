@@ -32,11 +32,13 @@ const PRESENT: u32 = 1 << 4;
 const DIRTY: u32 = 1 << 5;
 const LINK_SHIFT: u32 = 6;
 
-/** Of a table's entry. There are fewer than 2^26 slots in 4 GiB of memory. */
+/** Of a table's entry. */
 const SLOT_MASK: u32 = 0x3ffffff;
 const TAG_MASK: u32 = ~SLOT_MASK;
 
 const FIRST_TABLE_SIZE: u32 = 128;
+/** 58 million nodes, in 3.3 GB of memory: their slots' numbers fit into SLOT_MASK. */
+const MOST_TABLE_SIZE: u32 = 1 << 26;
 const PAGE_BYTES: usize = 65536;
 
 /** What `getNode` says instead of a pointer. No slot lies this low in memory. */
@@ -230,6 +232,7 @@ export function getNode(level: u32, hi: u64, lo: u64): usize {
 }
 
 function growTable(): void {
+  if (tableSize == MOST_TABLE_SIZE) unreachable();
   const oldSlots = slotsStart;
   const bytes = usize(slotCount) * SLOT_BYTES;
   tableSize <<= 1;
