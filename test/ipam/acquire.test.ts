@@ -7,6 +7,7 @@ import { Forest } from '../../src/ipam/forest.ts';
 import { formatAddress, parseAddress } from '../../src/net/address.ts';
 import { StoreError } from '../../src/store/error.ts';
 import type { Lease } from '../../src/store/lease.ts';
+import { leaseKey } from '../../src/store/records.ts';
 import { holder, lease, pool } from './support.ts';
 import { container, leaseOf, NOW_MS, texts, World } from './world.ts';
 
@@ -180,6 +181,16 @@ test('an exhausted pool in which nothing is reserved says no list', async () => 
   const message = '10.0.0.2/31: no free address: 2 addresses, 2 used (2 by containers), 0 reserved';
   await world.refuses('exhausted', message, () => world.acquire('', request));
   await world.refuses('exhausted', message, () => world.write(ledger => checkReady(ledger, [request], world.warn)));
+});
+
+test('a gateway whose lease is gone does not count', async () => {
+  const world = new World();
+  await world.acquire('a', pool(TINY));
+  await world.store.write(transaction => transaction.delete(leaseKey(parseAddress('10.0.0.1'))));
+  const message =
+    '10.0.0.0/30: no free address: 4 addresses, 2 used (2 by containers), ' +
+    '2 reserved (network address 10.0.0.0, broadcast address 10.0.0.3)';
+  await world.refuses('exhausted', message, () => world.acquire('b', pool(TINY, { gateway: null })));
 });
 
 test('STATUS: every pool is asked, and nothing is changed', async () => {

@@ -22,8 +22,8 @@ import {
   Rows,
   soundStore,
 } from './content.ts';
-import { pool, sha256 } from './support.ts';
-import { World } from './world.ts';
+import { lease, pool, sha256 } from './support.ts';
+import { container, World } from './world.ts';
 
 const test = suite('audit');
 
@@ -260,18 +260,58 @@ test('a lost lease of which the tree alone tells, in a leaf and in a full child;
     r.put(leafKeyOf(10, 0, 0), bits(7));
     r.put(leafKeyOf(10, 1), bits(9));
     r.put(leafKeyOf(11), bits(9));
-    r.put(nodeKey(6, parseAddress('2001:db8::').subarray(0, 15)), bits(255));
+    r.put(nodeKey(6, parseAddress('2001:db8::').subarray(0, 15)), bits(0, 255));
   });
   const { claims } = audit(content, { unreadable: [], lost: [everything] }, sha256);
   const addresses = Array.from(claims.values(), ({ address }) => formatAddress(address));
-  assert.is(addresses.length, 1 + 256 + 1);
-  assert.equal(
-    [addresses[0], addresses[1], addresses[256], addresses[257]],
-    ['10.0.0.7', '10.1.9.0', '10.1.9.255', '2001:db8::ff'],
-  );
+  assert.is(addresses.length, 1 + 256 + 2);
+  assert.equal([addresses[0], addresses[1], addresses[256]], ['10.0.0.7', '10.1.9.0', '10.1.9.255']);
+  assert.equal(addresses.slice(257), ['2001:db8::', '2001:db8::ff']);
   for (const { evidence, kind } of claims.values()) {
     assert.equal([evidence, kind], ['the tree calls it used', 'container']);
   }
+});
+
+test('a lease that is there is not claimed, whatever may be lost', async () => {
+  const { claims, findings } = audit(contentOf(await soundStore()), { unreadable: [], lost: [everything] }, sha256);
+  assert.is(claims.size, 0);
+  assert.equal(findings, []);
+});
+
+test('a pool that is missing is told of once: of two of one length, and of two whose leases alternate', async () => {
+  const world = await soundStore();
+  const leaseAll = (subnetBits: number, ...texts: string[]) =>
+    world.store.write(transaction => lease(transaction, texts.map(parseAddress), { subnetBits }));
+  await leaseAll(24, '10.0.1.5', '10.0.1.6', '10.1.0.2', '10.1.0.4');
+  await leaseAll(16, '10.1.0.1', '10.1.0.3', '10.1.0.5');
+  const content = contentOf(world);
+  assert.equal(found(content), [
+    `pool 10.0.1.0/24: is not there, though 10.0.1.5 is leased from it${REBUILD}`,
+    `pool 10.1.0.0/16: is not there, though 10.1.0.1 is leased from it${REBUILD}`,
+    `pool 10.1.0.0/24: is not there, though 10.1.0.2 is leased from it${REBUILD}`,
+  ]);
+  assert.is(audit(content, NO_LOSS, sha256).explained, 0);
+});
+
+test('an owner is called by what it holds, if that is one address, and else by its row', async () => {
+  const world = await soundStore();
+  await world.acquire(container('c9'), pool('10.0.0.0/24'));
+  const unknown = ownerRowKey(Uint8Array.from({ length: 16 }, (_, i) => 255 - i));
+  const content = await changed(world, r => {
+    r.put(ownerKeyOf('c9'), addressesOf('10.0.0.3', '10.0.0.77'));
+    r.put(unknown, addressesOf('10.0.0.78'));
+  });
+  assert.equal(found(content).sort(), [
+    `owner container c9, interface eth0: its row names 10.0.0.77, which is not leased${REBUILD}`,
+    `owner row fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0: its row names 10.0.0.78, which is not leased${REBUILD}`,
+  ]);
+});
+
+test('a node of which one byte is full is partly used', async () => {
+  const content = await changed(await soundStore(), r => r.put(leafKeyOf(12), bits(0, 1, 2, 3, 4, 5, 6, 7)));
+  assert.equal(found(content), [
+    `tree node 12.0.0.0/8: is partly used, though by the leases it should not be there${REBUILD}`,
+  ]);
 });
 
 test('a row that cannot be read is a lease that is lost; alone it explains none', async () => {
@@ -280,8 +320,8 @@ test('a row that cannot be read is a lease that is lost; alone it explains none'
   const unreadable = [key, leafKeyOf(10, 0, 0), Uint8Array.of(99)];
   const { claims, explained } = audit(content, { unreadable, lost: [everything] }, sha256);
   assert.equal(
-    Array.from(claims.values(), claim => claim.evidence),
-    ['a row that cannot be read is there'],
+    Array.from(claims.values(), claim => [claim.evidence, claim.kind]),
+    [['a row that cannot be read is there', 'container']],
   );
   assert.is(explained, 4, 'the three settings and the leaf, which may be lost too');
   assert.is(audit(content, { unreadable, lost: [] }, sha256).claims.size, 0);

@@ -17,7 +17,7 @@ const TARGETS: Target[] = [
   { sources: /^src\/ipam\/(pool|unit|option|run|snapshot)\.ts$/, tests: POOLS },
   { sources: /^src\/ipam\/subnet\.ts$/, tests: ['ipam/subnet', ...POOLS, ...LEASES] },
   { sources: /^src\/ipam\/(audit|claims|content|rebuild)\.ts$/, tests: ['ipam/rebuild', 'ipam/audit'] },
-  { sources: /^src\/ipam\/(reclaim|collect)\.ts$/, tests: ['ipam/reclaim', ...LEASES] },
+  { sources: /^src\/ipam\/(reclaim|collect)\.ts$/, tests: ['ipam/collect', 'ipam/reclaim', ...LEASES] },
   { sources: /^src\/ipam\//, tests: LEASES },
 ];
 
