@@ -26,7 +26,7 @@ export const churn: Question = {
   asks: 'Of 1 M live addresses in a range of 4 M a random one is released and the next acquired: how long do both take?',
   async run({ quick, progress }) {
     // A quarter of the range, whatever its size.
-    const bits = quick ? 18 : 22;
+    const bits = quick ? 17 : 22;
     const gathered = await gather([addressPool, coreWasm, coreJs, roaring, roaringWasm, bigIntSet]);
     const live = 2 ** (bits - 2);
     return answer(gathered, { place: ipv6Place(bits), bits, live, stays: false }, quick, progress, (ns, bytes) => [

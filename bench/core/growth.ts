@@ -23,7 +23,7 @@ const NEXT = { quick: 20_000, full: 50_000 };
  * How many a twin acquires before. Memory is measured behind a collection, and what V8 has compiled for an allocator
  * goes with that: the loop has to be warm again, and the live addresses are not to become more by that.
  */
-const WARM_UP = { quick: 100_000, full: 500_000 };
+const WARM_UP = { quick: 50_000, full: 500_000 };
 
 const ACQUIRE = 'next acquire';
 const FILL = 'fill';

@@ -25,7 +25,7 @@ export const sequential: Question = {
   asks: 'How long does it take to acquire the next address of a /48?',
   async run({ quick, progress }) {
     const many = quick ? 100_000 : 1_000_000;
-    const few = quick ? 1_000 : 10_000;
+    const few = quick ? 250 : 10_000;
     const fast = await gather([
       addressPool,
       addressPoolText,

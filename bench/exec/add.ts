@@ -31,7 +31,7 @@ export const add: Question = {
   name: 'exec/add',
   asks: 'How long does a runtime wait for an ADD of both families?',
   async run({ quick, progress }) {
-    const rounds = quick ? 20 : 200;
+    const rounds = quick ? 5 : 200;
     const directory = workDirectory();
     const daemon = await startDaemon(directory);
     const plugins: Plugin[] = [];

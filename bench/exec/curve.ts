@@ -17,7 +17,7 @@ export const curve: Question = {
   asks: 'How does the time of an ADD grow with the leases that are there?',
   async run({ quick, progress }) {
     const ours = quick ? [0, 1000, 2000] : [0, 1000, 2000, 4000, 10_000, 30_000, 100_000];
-    const theirs = existsSync(HOST_LOCAL) ? [0, 1000, 2000, ...(quick ? [] : [4000])] : [];
+    const theirs = existsSync(HOST_LOCAL) ? [0, 1000, ...(quick ? [] : [2000, 4000])] : [];
     const daemon = await startDaemon(workDirectory());
     const results = await withSpawner(async spawner => {
       const contestants: Contestant[] = [];

@@ -14,7 +14,7 @@ export const daemon: Question = {
   name: 'exec/daemon',
   asks: `How many durable ADDs of both families does the daemon do with ${IN_FLIGHT} requests in flight?`,
   async run({ quick, progress }) {
-    const [rounds, requests, restMs] = quick ? [3, 2_000, 2_000] : [10, 10_000, 10_000];
+    const [rounds, requests, restMs] = quick ? [3, 2_000, 1_000] : [10, 10_000, 10_000];
     const directory = workDirectory();
     const store = join(directory, 'store.mdb');
     const running = await startDaemon(directory);

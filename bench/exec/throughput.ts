@@ -15,7 +15,7 @@ export const throughput: Question = {
   name: 'exec/throughput',
   asks: `How many ADDs a second are done with ${IN_FLIGHT} processes in flight?`,
   async run({ quick, progress }) {
-    const calls = quick ? 200 : 2000;
+    const calls = quick ? 64 : 2000;
     const directory = workDirectory();
     const daemon = await startDaemon(directory);
     const empty = buildEmptyProgram(directory);
