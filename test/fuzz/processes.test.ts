@@ -71,12 +71,12 @@ class Place {
     return runAsIs({ ...call, environment }, scratch, this.cwd);
   }
 
-  /** Files that are neither a store with its lock files, nor a log. */
+  /** Files that are neither a store with its lock files, nor a log. A path may end in a dot: so does its lock's then. */
   leftBehind(): string[] {
     return readdirSync(this.directory, { recursive: true, withFileTypes: true })
       .filter(file => !file.isDirectory())
       .map(({ parentPath, name }) => join(parentPath, name))
-      .filter(path => !this.named.has(path.replace(/(-lock|\.flock)$/, '')) && !this.named.has(path));
+      .filter(path => !this.named.has(resolve(path.replace(/(-lock|\.flock)$/, ''))) && !this.named.has(path));
   }
 }
 
