@@ -54,13 +54,6 @@ async function collect(): Promise<void> {
   await setTimeout(2 * (performance.now() - startMs));
 }
 
-/** Nanoseconds that one of `operations` takes. */
-export function nanosecondsEach(operations: number, work: () => void): number {
-  const startNs = process.hrtime.bigint();
-  work();
-  return Number(process.hrtime.bigint() - startNs) / operations;
-}
-
 let sink = 0;
 
 /** Keeps the compiler from leaving out what computes `value`. */

@@ -3,7 +3,6 @@
 
 import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, sameAddress } from '../net/address.ts';
 import { firstAddress, parseAddressOrPrefix } from '../net/prefix.ts';
-import { number } from './run.ts';
 
 export class Unit {
   readonly family: Family;
@@ -41,9 +40,12 @@ export class Unit {
     return index;
   }
 
-  /** Whether a number is an index. The core counts in bytes: of a unit's last bits it knows nothing. */
+  /**
+   * Whether a number below 256^indexBytes is an index. The core sees to the rest: it counts in bytes, and knows nothing
+   * of bits.
+   */
   isIndex(bytes: Uint8Array): boolean {
-    return number(bytes) >> BigInt(this.bits) === 0n;
+    return bytes[bytes.length - this.indexBytes]! >> (this.bits - 8 * (this.indexBytes - 1)) === 0;
   }
 
   /** The first address of an index's unit. Writes `addressBytes` bytes into `target` at `offset`. */

@@ -14,7 +14,7 @@ export function headerProblems(file: PageFile, metas: readonly (Meta | undefined
     const problem =
       meta === undefined
         ? 'is no header of LMDB'
-        : (metaProblem(meta, page) ?? rootsProblem(meta, rootsOf(file, meta)));
+        : (metaProblem(meta, page) ?? rootsProblem(meta, othersRoots(file, meta)));
     return problem === undefined ? [] : [{ subject: `meta page ${page}`, problem }];
   });
   const [first, second] = metas;
@@ -29,25 +29,26 @@ export function headerProblems(file: PageFile, metas: readonly (Meta | undefined
 const areConsecutive = (a: number, b: number): boolean => Math.abs(a - b) === 1 || (a === 0 && b === 0);
 
 /**
- * The transactions that wrote the roots of a meta page's trees. One of them is the meta page's own, since each
- * transaction writes the root of a tree at least; and the pages of the state before the newest are overwritten by none
- * before its meta page is (mdb_find_oldest), so this holds of either meta page at any time.
+ * The transactions that wrote the roots of a meta page's trees, if it is of none of them. It should be of one, since
+ * each transaction writes the root of a tree at least; and the pages of the state before the newest are overwritten by
+ * none before its meta page is (mdb_find_oldest), so this holds of either meta page at any time.
  */
-function rootsOf(file: PageFile, { freePages, rows, pageBytes }: Meta): number[] {
+function othersRoots(file: PageFile, { freePages, rows, pageBytes, transaction }: Meta): number[] {
   const roots = [freePages.root, rows.root].filter(root => root !== undefined && (root + 1) * pageBytes <= file.size);
   const pages = roots.map(root => decodePageHeader(file.read(root! * pageBytes, PAGE_HEADER_BYTES)));
-  return pages.filter(({ kind }) => kind !== 'other').map(({ transaction }) => transaction);
+  const transactions = pages.filter(({ kind }) => kind !== 'other').map(page => page.transaction);
+  return transactions.includes(transaction) ? [] : transactions;
 }
 
-function rootsProblem({ transaction }: Meta, roots: readonly number[]): string | undefined {
-  if (roots.length === 0 || roots.includes(transaction)) return undefined;
-  return `is of transaction ${transaction}, and the roots of its trees of ${roots.join(' and ')}`;
+function rootsProblem({ transaction }: Meta, others: readonly number[]): string | undefined {
+  if (others.length === 0) return undefined;
+  return `is of transaction ${transaction}, and the roots of its trees of ${others.join(' and ')}`;
 }
 
 /** The transaction of a meta page whose own number may be damaged. */
 export function transactionOf(file: PageFile, meta: Meta): number {
-  const roots = rootsOf(file, meta);
-  return roots.length === 0 || roots.includes(meta.transaction) ? meta.transaction : Math.max(...roots);
+  const others = othersRoots(file, meta);
+  return others.length === 0 ? meta.transaction : Math.max(...others);
 }
 
 function metaProblem(meta: Meta, page: number): string | undefined {

@@ -2,8 +2,7 @@
 
 import * as assert from 'uvu/assert';
 import { formatAddress } from '../../src/net/address.ts';
-import { add, addressesOf } from '../integration/support/ipam.ts';
-import { ipam, told } from '../tools/support.ts';
+import { addRepaired, ipam, told } from '../tools/support.ts';
 import { CONF } from './judge.ts';
 import { diagnose } from './whole.ts';
 
@@ -23,21 +22,11 @@ export async function repairs(store: string, what: string): Promise<boolean> {
   const lost = [...before.leases.keys()].filter(key => !after.leases.has(key));
   assert.equal(lost, [], `${message}\nsound leases lost by the repair`);
   const taken = [...after.leases.values()].map(({ address }) => formatAddress(address));
-  const given = await addOnce(store, what);
+  const given = await addRepaired({ store, conf: CONF, owner: 'after-the-repair' }, what);
   assert.equal(
     given.filter(address => taken.includes(address)),
     [],
     `${what}: given twice after the repair`,
   );
   return true;
-}
-
-/** Where all that is known of a gateway is that its address is used, an operator releases it first. */
-export async function addOnce(store: string, what: string): Promise<string[]> {
-  const run = await add({ store, conf: CONF, owner: 'after-the-repair' });
-  const [, gateway] = /gateway (\S+) of \S+: in use by id \S*recovered by fsck/.exec(run.stdout) ?? [];
-  if (gateway === undefined) return addressesOf(run, what);
-  const freed = await ipam(store, 'release', gateway);
-  assert.is(freed.status, 0, `${what}: ${told(freed)}`);
-  return addOnce(store, what);
 }

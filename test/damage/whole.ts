@@ -2,7 +2,6 @@
 
 import { writeFileSync } from 'node:fs';
 import { type Examination, judge } from '../../src/cli/examine.ts';
-import { keyText } from '../../src/ipam/content.ts';
 import { formatAddress } from '../../src/net/address.ts';
 import { StoreError } from '../../src/store/error.ts';
 import { ALL_KEYS, isWithin, type KeyRange } from '../../src/store/key-range.ts';
@@ -12,13 +11,10 @@ import { type Lease as ListedLease, list } from '../integration/support/ipam.ts'
 import { sha256 } from '../ipam/support.ts';
 import type { Random } from '../support/random.ts';
 import { type Damage, damaged } from '../tools/damages.ts';
-import { grownStore } from '../tools/stores.ts';
+import { grownStore, rowTexts } from '../tools/stores.ts';
 
-/** Rows with sound checksums, as texts, by the texts of their keys. */
-export type Rows = ReadonlyMap<string, string>;
-
-const rowsOf = ({ rows }: Pick<Survey, 'rows'>): Rows =>
-  new Map(rows.map(({ key, value }) => [keyText(key), Buffer.from(value).toString('hex')]));
+/** Rows with sound checksums. */
+export type Rows = ReturnType<typeof rowTexts>;
 
 export interface Whole {
   path: string;
@@ -77,7 +73,7 @@ export function diagnose(store: string): Diagnosis {
   const { findings, hasHeader, content } = examination;
   return {
     status: findings.length === 0 ? 0 : hasHeader ? 1 : 2,
-    rows: rowsOf(survey),
+    rows: rowTexts(survey),
     leases: content.leases,
     mayBeLost: within(hasHeader ? survey.lost : [ALL_KEYS]),
   };

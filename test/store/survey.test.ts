@@ -10,7 +10,7 @@ import { type Survey, surveyStore } from '../../src/store/survey.ts';
 import { temporaryStore } from '../support/plugin.ts';
 import { Random } from '../support/random.ts';
 import { DAMAGES, damaged } from '../tools/damages.ts';
-import { grownStore, PAGE_BYTES } from '../tools/stores.ts';
+import { grownStore, PAGE_BYTES, rowTexts } from '../tools/stores.ts';
 
 const test = suite('survey');
 
@@ -18,7 +18,6 @@ const OWNERS = 250;
 const CASES_OF_EACH_DAMAGE = 150;
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-const rowTexts = ({ rows }: Survey) => new Map(rows.map(({ key, value }) => [text(key), text(value)]));
 const problemTexts = ({ problems }: Survey) => problems.map(({ subject, problem }) => `${subject}: ${problem}`);
 
 const grown = grownStore(OWNERS, new Random('grown'));

@@ -3,12 +3,12 @@
 
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, addressesOf, del, dualStack, type Lease, list, silent } from '../integration/support/ipam.ts';
+import { del, dualStack, type Lease, list, silent } from '../integration/support/ipam.ts';
 import { inParallel } from '../integration/support/process.ts';
 import { Random } from '../support/random.ts';
 import { DAMAGES, damaged } from './damages.ts';
 import { grownStore } from './stores.ts';
-import { exits, ipam, told } from './support.ts';
+import { addRepaired, exits, ipam, told } from './support.ts';
 
 const test = suite('damage under the tools');
 
@@ -59,24 +59,11 @@ async function repairs(store: string, what: string, whole: Lease[]): Promise<voi
   }
   const missing = [...before.keys()].filter(address => !after.has(address));
   assert.ok(missing.length === 0 || repair.stdout.includes('without a trace'), `${what}: ${missing}\n${told(repair)}`);
-  const given = await addTo(store, what);
+  const given = await addRepaired({ store, conf: CONF, owner: 'new' }, what);
   for (const address of given) assert.not(after.has(address), `${what}: ${address} is given twice`);
   for (const address of given) assert.ok(missing.includes(address) || !before.has(address), `${what}: ${address}`);
   silent(await del({ store, conf: CONF, owner: 'new' }), what);
   exits(await ipam(store, 'fsck'), 0, 'clean');
-}
-
-/**
- * An ADD on the repaired store. Where all that told of a gateway is lost but that its address is used, an operator has
- * to release it first, as the error says.
- */
-async function addTo(store: string, what: string): Promise<string[]> {
-  const run = await add({ store, conf: CONF, owner: 'new' });
-  const [, gateway] = /gateway (\S+) of \S+: in use by id \S*recovered by fsck/.exec(run.stdout) ?? [];
-  if (gateway === undefined) return addressesOf(run, what);
-  const freed = await ipam(store, 'release', gateway);
-  assert.is(freed.status, 0, `${what}: ${told(freed)}`);
-  return addTo(store, what);
 }
 
 test.run();

@@ -2,11 +2,12 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { acquire, release } from '../../src/ipam/allocator.ts';
+import { keyText } from '../../src/ipam/content.ts';
 import { createStore } from '../../src/store/create.ts';
 import { nodeFileLocks } from '../../src/store/flock-node.ts';
 import { openStore } from '../../src/store/guard.ts';
 import { LmdbStore } from '../../src/store/lmdb.ts';
-import { surveyStore } from '../../src/store/survey.ts';
+import { type Survey, surveyStore } from '../../src/store/survey.ts';
 import type { Transaction } from '../../src/store/transaction.ts';
 import { seal } from '../../src/store/value.ts';
 import { holder, lease, ledgerOf, pool, surroundings } from '../ipam/support.ts';
@@ -53,6 +54,10 @@ export async function change(path: string, work: (rows: Rows) => void): Promise<
   await store!.write(transaction => work(new Rows(transaction)));
   await store!.close();
 }
+
+/** Rows with sound checksums, as texts, by the texts of their keys. */
+export const rowTexts = ({ rows }: Pick<Survey, 'rows'>): ReadonlyMap<string, string> =>
+  new Map(rows.map(({ key, value }) => [keyText(key), Buffer.from(value).toString('hex')]));
 
 /** The page of the first row at or behind a key. */
 export function leafPageOf(path: string, key: Uint8Array): number {

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
+import { add, addressesOf, type Call } from '../integration/support/ipam.ts';
 import { type Env, EXECUTABLE, type Run, run, temporaryDirectory } from '../support/plugin.ts';
 import { start } from '../support/start.ts';
 
@@ -25,6 +26,19 @@ export function exits(reply: Run, status: number, ...said: (string | RegExp)[]):
     assert.ok(typeof part === 'string' ? text.includes(part) : part.test(text), `says ${part}\n${told(reply)}`);
   }
   return reply;
+}
+
+/**
+ * The addresses of an ADD on a repaired store. Where all that told of a gateway is lost but that its address is used, an
+ * operator has to release it first, as the error says.
+ */
+export async function addRepaired(call: Call, what: string): Promise<string[]> {
+  const run = await add(call);
+  const [, gateway] = /gateway (\S+) of \S+: in use by id \S*recovered by fsck/.exec(run.stdout) ?? [];
+  if (gateway === undefined) return addressesOf(run, what);
+  const freed = await ipam(call.store, 'release', gateway);
+  assert.is(freed.status, 0, `${what}: ${told(freed)}`);
+  return addRepaired(call, what);
 }
 
 /** Runs `work` beside a daemon; `env` leads the plugin's calls to it. */

@@ -1,31 +1,24 @@
 // The launcher built with sanitizers: what it does wrong with memory ends it.
 
-import { spawnSync } from 'node:child_process';
 import { copyFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { compile } from '../../support/compile.ts';
 import { type Env, type Run, temporaryDirectory } from '../../support/plugin.ts';
 import { type Started, type StartOptions, start } from '../../support/start.ts';
 import { NOBODY, PROGRAM } from './daemon.ts';
 
 const SOURCE = fileURLToPath(new URL('../../../src/launcher/launcher.c', import.meta.url));
-const FLAGS = ['-std=gnu11', '-O1', '-g', '-Wall', '-Wextra', '-Werror', '-fsanitize=address,undefined'];
+const FLAGS = ['-std=gnu11', '-O1', '-g', '-fsanitize=address,undefined', '-fno-sanitize-recover=all'];
 /** What a sanitizer ends the process with. */
 const FINDING = 99;
 
 let built: string | undefined;
 
-function compile(): string {
-  const launcher = join(temporaryDirectory(), 'ecs-ipam');
-  const { status, stderr } = spawnSync('cc', [...FLAGS, '-fno-sanitize-recover=all', '-o', launcher, SOURCE]);
-  assert.is(status, 0, String(stderr));
-  return launcher;
-}
-
 /** A launcher in a directory of its own, beside the program; or another file, or null: none. */
 export function buildLauncher(program: string | null = PROGRAM): string {
-  built ??= compile();
+  built ??= compile(SOURCE, 'ecs-ipam', ...FLAGS);
   const launcher = join(temporaryDirectory(), 'ecs-ipam');
   copyFileSync(built, launcher);
   if (program !== null) symlinkSync(program, join(dirname(launcher), 'ecs-ipamd'));

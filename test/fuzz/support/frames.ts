@@ -9,6 +9,7 @@ import type { Random } from '../../support/random.ts';
 import { soundConfiguration } from './configurations.ts';
 import { type Field, mutated, type Sample } from './mutation.ts';
 import { valuesOf } from './property.ts';
+import { writable } from './streams.ts';
 
 const COMMANDS = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'];
 const CONFIGURATIONS = 5;
@@ -110,11 +111,3 @@ export async function sendInPieces(socket: Socket, bytes: Buffer, random: Random
     if (!socket.write(bytes.subarray(cuts[i - 1] ?? 0, end))) await writable(socket);
   }
 }
-
-/** Until it takes more, or is closed. */
-const writable = (socket: Socket): Promise<void> =>
-  socket.destroyed
-    ? Promise.resolve()
-    : new Promise(resolve => {
-        for (const event of ['drain', 'close']) socket.once(event, () => resolve());
-      });

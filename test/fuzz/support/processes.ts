@@ -1,35 +1,20 @@
 // Calls as processes, with environments of any bytes, that no other way of starting one would take.
 
-import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { EXECUTABLE, type Run, temporaryDirectory } from '../../support/plugin.ts';
+import { compile } from '../../support/compile.ts';
+import { EXECUTABLE, type Run } from '../../support/plugin.ts';
 import { start } from '../../support/start.ts';
+import { writable } from './streams.ts';
 
 const SOURCE = fileURLToPath(new URL('execute.c', import.meta.url));
 /** What it ends with if it cannot become the program. */
 const FAILED = 99;
 
-function compile(): string {
-  const program = join(temporaryDirectory(), 'execute');
-  const { status, stderr } = spawnSync('cc', [
-    '-std=gnu11',
-    '-O1',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-o',
-    program,
-    SOURCE,
-  ]);
-  assert.is(status, 0, String(stderr));
-  return program;
-}
-
-const PROGRAM = compile();
+const PROGRAM = compile(SOURCE, 'execute', '-std=gnu11', '-O1');
 
 export interface Call {
   /** `NAME=value` as a rule. */
@@ -39,16 +24,9 @@ export interface Call {
 }
 
 async function writeZeros(to: Writable, bytes: number): Promise<void> {
-  let isOpen = true;
-  to.on('close', () => {
-    isOpen = false;
-  });
   const chunk = Buffer.alloc(1 << 20);
-  for (let written = 0; isOpen && written < bytes; written += chunk.length) {
-    if (to.write(chunk)) continue;
-    await new Promise<void>(resolve => {
-      for (const event of ['drain', 'close']) to.once(event, () => resolve());
-    });
+  for (let written = 0; !to.destroyed && written < bytes; written += chunk.length) {
+    if (!to.write(chunk)) await writable(to);
   }
   to.end();
 }

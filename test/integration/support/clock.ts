@@ -1,10 +1,9 @@
 // A clock of the host that can be set: the real executable runs on it. A library is loaded before libc that answers for
 // the time of day with the milliseconds in a file; what measures durations (CLOCK_MONOTONIC) goes on as ever.
 
-import { spawnSync } from 'node:child_process';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as assert from 'uvu/assert';
+import { compile } from '../../support/compile.ts';
 import { type Env, temporaryDirectory } from '../../support/plugin.ts';
 
 const SOURCE = `
@@ -55,14 +54,10 @@ export interface HostClock {
 
 export function hostClock(): HostClock {
   const directory = temporaryDirectory();
-  const [source, library, file] = ['clock.c', 'clock.so', 'time'].map(name => join(directory, name)) as [
-    string,
-    string,
-    string,
-  ];
+  const source = join(directory, 'clock.c');
+  const file = join(directory, 'time');
   writeFileSync(source, SOURCE);
-  const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', library, source]);
-  assert.is(status, 0, String(stderr));
+  const library = compile(source, 'clock.so', '-shared', '-fPIC', '-O1');
   return {
     env: { LD_PRELOAD: library, ECS_IPAM_TEST_CLOCK: file },
     set(time) {
