@@ -29,8 +29,8 @@ export function exits(reply: Run, status: number, ...said: (string | RegExp)[]):
 }
 
 /**
- * The addresses of an ADD on a repaired store. Where all that told of a gateway is lost but that its address is used, an
- * operator has to release it first, as the error says.
+ * The addresses of an ADD on a repaired store. Where all that told of a gateway is lost but that its address is used,
+ * an operator has to release it first, as the error says.
  */
 export async function addRepaired(call: Call, what: string): Promise<string[]> {
   const run = await add(call);
