@@ -222,6 +222,9 @@ suitesOfBuilds('snapshot', test => {
     const ofUnit = (index: number[]) => crafted([NODE(0, index, some)], { options: ['10.0.0.0/8', { unit: 12 }] });
     assert.equal(AddressPool.from(ofUnit([0x0f, 0])).nodes()[0]!.first, '240.0.0.0/12');
     refuses(ofUnit([0x1f, 0]));
+    const ofLonger = (index: number[]) => crafted([NODE(0, index, some)], { options: ['10.0.0.0/8', { unit: 20 }] });
+    assert.equal(AddressPool.from(ofLonger([0x0f, 0, 0])).nodes()[0]!.first, '240.0.0.0/20');
+    refuses(ofLonger([0x1f, 0, 0]));
   });
 
   test('nodes that can be part of a tree are taken', () => {
