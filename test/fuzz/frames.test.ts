@@ -29,7 +29,7 @@ const CALLERS = 8;
 /** The daemon waits ten seconds for what is missing, and here no caller lets it: who is left so long was not heard. */
 const HANG_MS = 9_000;
 /** In the long form, 300 bytes kept of each case are more; the short one ends while the daemon warms up. */
-const MEMORY_BYTES = effort(32, 14) << 20;
+const MEMORY_BYTES = effort(96, 14) << 20;
 const LOOKS = 400;
 
 const CONFIGURATION = network({ 'ipv4-subnet': '10.99.0.0/24' });
