@@ -23,6 +23,26 @@ export const only = (key: Uint8Array): KeyRange => ({ from: key, to: successor(k
 export const isWithin = ({ from, to }: KeyRange, key: Uint8Array): boolean =>
   compareKeys(from, key) <= 0 && (to === undefined || compareKeys(key, to) < 0);
 
+/** The range, stretched up to the nearest of the keys on both sides of it. `keys` ascend. */
+export function widened({ from, to }: KeyRange, keys: readonly Uint8Array[]): KeyRange {
+  const before = keys[placeOf(from, keys) - 1];
+  return {
+    from: before === undefined ? ALL_KEYS.from : successor(before),
+    to: to && keys[placeOf(to, keys)],
+  };
+}
+
+/** How many of the keys, which ascend, lie before one. */
+function placeOf(key: Uint8Array, keys: readonly Uint8Array[]): number {
+  let [low, high] = [0, keys.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareKeys(keys[middle]!, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Ranges in order that touch or overlap as one. */
 export function joined(ranges: readonly KeyRange[]): KeyRange[] {
   const sorted = [...ranges].sort((a, b) => compareKeys(a.from, b.from));

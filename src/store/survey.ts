@@ -4,7 +4,7 @@
 import { StoreError } from './error.ts';
 import { headerProblems, transactionOf } from './header.ts';
 import { hasBoltMagic } from './inspect.ts';
-import { ALL_KEYS, isWithin, joined, type KeyRange, only, successor } from './key-range.ts';
+import { ALL_KEYS, compareKeys, isWithin, joined, type KeyRange, only, successor, widened } from './key-range.ts';
 import { PageFile } from './page-file.ts';
 import { DEFAULT_PAGE_BYTES, decodeMeta, META_BYTES, type Meta } from './pages.ts';
 import { describeKey } from './records.ts';
@@ -92,7 +92,9 @@ function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
   const trees = walkTrees(file, meta, row => entries.push(row));
   const { free, reached, contested } = trees;
   const { problems: rowProblems, unreadable, lost: lostRows } = checkRows(entries);
-  const lost = joined(isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...trees.lost, ...lostRows]);
+  const lost = joined(
+    isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...betweenSound(entries, trees.lost), ...lostRows],
+  );
 
   // Leaves that no tree leads to: those of a later transaction only if its header may be lost, else those in use.
   const isStale = (page: number) => free.problems.length === 0 && free.pages.has(page);
@@ -115,6 +117,17 @@ function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
   // Without the free list, what was salvaged may be stale copies, and stand for nothing that is in use.
   const certain = rows.length - (free.problems.length > 0 || isDoubtful ? salvaged : 0);
   return { problems, rows, unreadable, lost, counted: meta.rows.entries, certain, salvaged };
+}
+
+/**
+ * Ranges up to the sound rows around them: what bounds them comes from branches, which have no checksums, and may be
+ * damaged as well.
+ */
+function betweenSound(entries: readonly Entry[], ranges: readonly KeyRange[]): KeyRange[] {
+  if (ranges.length === 0) return [];
+  const sound = entries.filter(({ key, value }) => isSealed(key, value)).map(({ key }) => key);
+  sound.sort(compareKeys);
+  return ranges.map(range => widened(range, sound));
 }
 
 /** Looks at the checksums of rows. Around a wrong one, which may be its key's, a row may be missing. */

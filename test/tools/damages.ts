@@ -27,6 +27,8 @@ const garbage = (bytes: Buffer, random: Random) => {
   for (let i = 0; i < bytes.length; i++) bytes[i] = random.below(256);
 };
 
+const SECTOR_BYTES = 512;
+
 /** What of a meta page means something. */
 const META_BYTES = 168;
 
@@ -54,8 +56,8 @@ const SINGLE: readonly Damage[] = [
   {
     name: 'a sector of zeros',
     make(bytes, random) {
-      const at = random.below(bytes.length / 512) * 512;
-      bytes.fill(0, at, at + 512);
+      const at = random.below(Math.ceil(bytes.length / SECTOR_BYTES)) * SECTOR_BYTES;
+      bytes.fill(0, at, Math.min(at + SECTOR_BYTES, bytes.length)); // a cut may have left a part of it
       return [bytes, `${at % PAGE_BYTES} in page ${Math.floor(at / PAGE_BYTES)}`];
     },
   },
