@@ -9,7 +9,7 @@ interface BunSocket<Data> {
 
 interface BunSocketHandler<Data> {
   open(socket: BunSocket<Data>): void;
-  data(socket: BunSocket<Data>, bytes: Uint8Array): void;
+  data(socket: BunSocket<Data>, bytes: Buffer): void;
   drain(socket: BunSocket<Data>): void;
   end(socket: BunSocket<Data>): void;
   close(socket: BunSocket<Data>): void;

@@ -49,14 +49,22 @@ export interface Request {
   location: StoreLocation;
 }
 
-/** Answers one plugin call. Every error becomes the specification's error object on stdout. */
-export async function answer(env: Env, readStdin: () => Promise<Uint8Array>, services: Services): Promise<Answer> {
+/**
+ * Answers one plugin call. Every error becomes the specification's error object on stdout.
+ *
+ * @param stdin what has been read of it, or what reads it, where it is needed
+ */
+export async function answer(
+  env: Env,
+  stdin: Uint8Array | (() => Promise<Uint8Array>),
+  services: Services,
+): Promise<Answer> {
   let cniVersion: CniVersion = NEWEST_VERSION;
   try {
     const command = parseCommand(env.CNI_COMMAND ?? '');
     if (command === 'VERSION') return { status: 0, stdout: `${formatVersions()}\n` };
-    const stdin = await readAll(readStdin);
-    const request = parseRequest(env, command, stdin, services, version => {
+    const bytes = stdin instanceof Uint8Array ? stdin : await readAll(stdin);
+    const request = parseRequest(env, command, bytes, services, version => {
       cniVersion = version;
     });
     return { status: 0, ...(await execute(request, services)) };
@@ -116,7 +124,7 @@ const FEW_LEASES = 4;
 const SILENT: Outcome = { stdout: '' };
 
 /** Runs a command. */
-export async function execute(request: Request, services: Services): Promise<Outcome> {
+export function execute(request: Request, services: Services): Promise<Outcome> {
   services.log.debug(
     () => `${request.command} for ${describeHolder(request.holder)} in store ${request.location.path}`,
   );

@@ -73,8 +73,6 @@ const ConfigSchema = v.object({
 const PreviousSchema = v.nullish(v.object({ ips: list(v.object({ address: v.string() })) }));
 
 const strictDecoder = new TextDecoder('utf-8', { fatal: true });
-const encoder = new TextEncoder();
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 type Ipam = v.InferOutput<typeof IpamSchema>;
 
@@ -140,10 +138,10 @@ export function parseConfig(
   const config = parseShape(ConfigSchema, content);
   const { ipam } = config;
   // What is stored is UTF-8, which has no lone surrogates: the id is the text that will be read back.
-  const utf8Id = encoder.encode(ipam.id ?? '');
-  const id = decoder.decode(utf8Id);
-  if (utf8Id.length > MAX_ID_BYTES) {
-    const problem = `${utf8Id.length} bytes long, at most ${MAX_ID_BYTES} fit`;
+  const id = (ipam.id ?? '').toWellFormed();
+  const idBytes = Buffer.byteLength(id);
+  if (idBytes > MAX_ID_BYTES) {
+    const problem = `${idBytes} bytes long, at most ${MAX_ID_BYTES} fit`;
     throw invalidConfiguration('ipam.id', `${id.slice(0, 40)}…`, problem);
   }
 

@@ -21,6 +21,8 @@ export interface Route {
 export interface PoolConfig {
   readonly subnet: Subnet;
   readonly gateway: Uint8Array | undefined;
+  /** The gateway as the result shows it. */
+  readonly gatewayText: string | undefined;
   readonly requested: Uint8Array | undefined;
   /** Where `requested` was asked for, and as what text. */
   readonly requestedBy: Readonly<{ key: string; text: string }> | undefined;
@@ -91,7 +93,9 @@ export function parsePool(family: Family, text: PoolText, wantedElsewhere: reado
   const wanted = wantedElsewhere.filter(({ address }) => familyOf(address) === family);
   if (text.address != null) wanted.unshift(parseOwnAddress(family, text.address));
   if (wanted.length > 0) return readPool(family, text, wanted);
-  const written = JSON.stringify([family, text.subnet, text.gateway, text.routes]);
+  // No part that is accepted has a space in it, and an empty gateway is none.
+  const routes = text.routes == null ? '' : JSON.stringify(text.routes);
+  const written = `${family} ${text.subnet ?? ''} ${text.gateway ?? ''} ${routes}`;
   const before = known.get(written);
   if (before !== undefined) return before;
   const pool = readPool(family, text, wanted);
@@ -130,13 +134,15 @@ function readPool(family: Family, text: PoolText, wanted: readonly Wanted[]): Po
   }
   if (gateway) requireUsableGateway(subnet, gatewayKey, text.gateway!, gateway);
   const effectiveGateway = gateway || subnet.defaultGateway;
+  const gatewayText = effectiveGateway && formatAddress(effectiveGateway);
   return {
     subnet,
     gateway: effectiveGateway,
+    gatewayText,
     requested: wanted[0]?.address,
     requestedBy: wanted[0],
     shownBits: wanted[0]?.shownBits ?? subnet.bits,
-    routes: effectiveGateway ? routes.map(route => withGateway(route, effectiveGateway)) : routes,
+    routes: gatewayText === undefined ? routes : routes.map(route => withGateway(route, gatewayText)),
   };
 }
 
@@ -180,9 +186,9 @@ function parseRoute(family: Family, key: string, route: RouteText): Route {
   return parsed;
 }
 
-const withGateway = ({ dst, gw, ...attributes }: Route, gateway: Uint8Array): Route => ({
+const withGateway = ({ dst, gw, ...attributes }: Route, gateway: string): Route => ({
   dst,
-  gw: gw ?? formatAddress(gateway),
+  gw: gw ?? gateway,
   ...attributes,
 });
 

@@ -1,6 +1,5 @@
 // The ADD result in the shape of each version of the CNI specification.
 
-import { formatAddress } from '../net/address.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import type { PoolConfig, Route } from './pool-config.ts';
 import { type CniVersion, isAtLeast } from './version.ts';
@@ -49,4 +48,4 @@ function familyResult(cniVersion: CniVersion, assignments: readonly Assignment[]
 
 const shownAddress = ({ pool, address }: Assignment) => formatPrefix({ address, bits: pool.shownBits });
 
-const shownGateway = ({ pool: { gateway } }: Assignment) => (gateway ? { gateway: formatAddress(gateway) } : {});
+const shownGateway = ({ pool: { gatewayText } }: Assignment) => (gatewayText ? { gateway: gatewayText } : {});

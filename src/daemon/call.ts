@@ -19,7 +19,7 @@ export async function serveCall(
   const log = openLog(env, message => {
     stderr += `ecs-ipam: ${message}\n`;
   });
-  const { status, stdout, takeBack } = await answer(env, async () => stdin, { ...services, log });
+  const { status, stdout, takeBack } = await answer(env, stdin, { ...services, log });
   const isDelivered = await deliver(encodeAnswer({ status, stdout, stderr }));
   if (!isDelivered) await takeBack?.();
   return isDelivered;

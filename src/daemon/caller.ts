@@ -8,7 +8,7 @@ const WAIT_MS = 10_000;
 
 export class Caller implements Receiver {
   readonly #connection: Connection;
-  #chunks: Uint8Array[] = [];
+  #chunks: Buffer[] = [];
   #receivedBytes = 0;
   #answers = 0;
   /** Whose turn it is: the caller's, to send a request or to confirm an answer, or the daemon's, to give the answer. */
@@ -21,7 +21,7 @@ export class Caller implements Receiver {
     this.#connection = connection;
   }
 
-  received(chunk: Uint8Array): void {
+  received(chunk: Buffer): void {
     if (this.#turn === 'answer') {
       this.#connection.destroy(); // a byte of it would confirm what is not yet said
       return;
@@ -57,7 +57,9 @@ export class Caller implements Receiver {
       wanted = requestBytes(this.#joined());
       if (this.#receivedBytes < wanted) continue;
       this.#turn = 'answer';
-      return decodeRequest(this.#consume(wanted));
+      const request = decodeRequest(this.#joined(), wanted);
+      this.#drop(wanted);
+      return request;
     }
   }
 
@@ -77,7 +79,7 @@ export class Caller implements Receiver {
       this.close();
       return standsStill;
     }
-    this.#consume(CONFIRMATION_BYTES);
+    this.#drop(CONFIRMATION_BYTES);
     this.#turn = 'request';
     return true;
   }
@@ -104,15 +106,13 @@ export class Caller implements Receiver {
   }
 
   /** What has been received and not been consumed. */
-  #joined(): Uint8Array {
+  #joined(): Buffer {
     if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
     return this.#chunks[0]!;
   }
 
-  #consume(length: number): Uint8Array {
-    const received = this.#joined();
-    this.#chunks = received.length === length ? [] : [received.subarray(length)];
+  #drop(length: number): void {
     this.#receivedBytes -= length;
-    return received.subarray(0, length);
+    this.#chunks = this.#receivedBytes === 0 ? [] : [this.#joined().subarray(length)];
   }
 }

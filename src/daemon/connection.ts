@@ -15,7 +15,7 @@ export interface Connection {
 /** What happens to a connection. */
 export interface Receiver {
   /** The bytes are the receiver's to keep. */
-  received(bytes: Uint8Array): void;
+  received(bytes: Buffer): void;
   /** The other end sends nothing more, or the connection has ended. It may be said twice. */
   gone(): void;
 }

@@ -45,7 +45,7 @@ export class Stores {
     const store: Store = {
       read: work => entry.resident.read(work),
       write: work => entry.batch.write(work, access === 'create', deadline),
-      close: async () => {
+      close: () => {
         entry.users--;
         entry.lastUsedMs = performance.now();
       },
@@ -55,7 +55,7 @@ export class Stores {
       isThere = access !== 'read' || (await entry.resident.prepare(deadline));
       return isThere ? store : undefined;
     } finally {
-      if (!isThere) await store.close();
+      if (!isThere) store.close();
     }
   }
 

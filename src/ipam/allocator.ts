@@ -124,16 +124,18 @@ function applyPool(
     );
     free(ledger, forest, lease, warn);
   }
-  const base = { ...given, subnetBits: subnet.bits };
+  const { bootId, timeMs } = given;
+  const { id, containerId, interfaceName, network } = holder;
+  const subnetBits = subnet.bits;
   if (reservesGateway) {
-    const nobody: Holder = { id: '', containerId: '', interfaceName: '', network: holder.network };
-    ledger.putLease({ ...base, ...nobody, address: gateway!, kind: 'gateway' });
+    const nobody: Holder = { id: '', containerId: '', interfaceName: '', network };
+    ledger.putLease({ address: gateway!, kind: 'gateway', subnetBits, bootId, timeMs, ...nobody });
     tree.mark(gateway!);
   }
   tree.mark(address);
   const isKnown = gateway === undefined || gateways.some(known => sameAddress(known, gateway));
   ledger.putPool(subnet, { cursor: address, gateways: isKnown ? gateways : [...gateways, gateway] });
-  return { ...base, ...holder, address, kind: 'container' };
+  return { address, kind: 'container', subnetBits, bootId, timeMs, id, containerId, interfaceName, network };
 }
 
 /** Why a pool never hands an address out; undefined if it may. */

@@ -58,7 +58,7 @@ export class LmdbStore implements Store {
       this.#db.transactionSync(() =>
         work({
           ...this.#view,
-          put: (key, value) => this.#db.putSync(key, value),
+          put: (key, value) => this.#db.putSync(key, staged(value)),
           delete: key => this.#db.removeSync(key),
         }),
       ),
@@ -108,6 +108,20 @@ export class LmdbStore implements Store {
     return new StoreError(failure, `store ${this.#path}: ${what}: ${(error as Error).message}`, { cause: error });
   }
 }
+
+/**
+ * The bytes of a value where lmdb-js takes them without asking for their ArrayBuffer, which the engine has to make for
+ * each small array: it reads an array that has `start` and `end` between them. They are copied before the call returns.
+ */
+function staged(value: Uint8Array): Uint8Array {
+  if (value.length > staging.length) staging = stagingOf(2 * value.length);
+  for (let i = 0; i < value.length; i++) staging[i] = value[i]!;
+  staging.end = value.length;
+  return staging;
+}
+
+const stagingOf = (bytes: number) => Object.assign(new Uint8Array(bytes), { start: 0, end: 0 });
+let staging = stagingOf(4096);
 
 /** The number in an error of LMDB's; undefined for any other. */
 export function lmdbCode(error: unknown): number | undefined {

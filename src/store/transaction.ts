@@ -59,5 +59,5 @@ export interface Store {
    * only before its first change, or the commit fails, nothing has changed and the promise is rejected.
    */
   write<T>(work: (transaction: Transaction) => T): Promise<T>;
-  close(): Promise<void>;
+  close(): void | Promise<void>;
 }

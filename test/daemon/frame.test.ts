@@ -21,7 +21,7 @@ test('what was sent is what is read', () => {
     fc.property(env, stdin, (env, stdin) => {
       const frame = requestFrame(env, stdin);
       assert.is(requestBytes(frame), frame.length);
-      const request = decodeRequest(frame);
+      const request = decodeRequest(frame, frame.length);
       assert.equal(request.env, env);
       assert.is(Buffer.from(request.stdin).toString(), stdin);
     }),
@@ -49,7 +49,7 @@ test('any change of bytes gives a request or a FrameError, never anything else',
       try {
         const wanted = requestBytes(bytes);
         if (wanted > bytes.length) return;
-        const request = decodeRequest(bytes.subarray(0, wanted));
+        const request = decodeRequest(bytes, wanted);
         assert.ok(request.stdin.length < wanted);
       } catch (error) {
         if (!(error instanceof FrameError)) throw error;
@@ -84,7 +84,7 @@ const lies: [what: string, frame: Buffer, problem: RegExp][] = [
 for (const [what, frame, problem] of lies) {
   test(`refused: ${what}`, () => {
     assert.is(requestBytes(frame), frame.length);
-    assert.throws(() => decodeRequest(frame), problem);
+    assert.throws(() => decodeRequest(frame, frame.length), problem);
   });
 }
 

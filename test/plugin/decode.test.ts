@@ -147,6 +147,20 @@ test('unknown keys are ignored, and the type at the top is not ours', async () =
   );
   assert.equal(await new Host().take(stdin), ['10.0.0.2/24']);
 });
+// A process that answers many calls remembers what it has read.
+test('what is written like something absent, behind a configuration in which that is absent: 7', async () => {
+  const host = new Host();
+  await host.take(config({ ...V4, 'ipv4-gateway': null, 'ipv4-routes': null }));
+  for (const [key, value] of [
+    ['ipv4-gateway', 'null'],
+    ['ipv4-gateway', 'undefined'],
+    ['ipv4-gateway', ' '],
+    ['ipv4-subnet', '10.0.0.0/24 '],
+    ['ipv4-subnet', '10.0.0.0/24  '],
+  ] as const) {
+    await host.refuse('ADD', config({ ...V4, [key]: value }), 7, [key]);
+  }
+});
 test('an id of 4096 bytes is held and found again', async () => {
   const host = new Host();
   const stdin = config({ ...V4, id: `${'é'.repeat(2047)}ab` });

@@ -94,7 +94,7 @@ export function prospectOf(bytes: Buffer): Prospect {
     // A head that is not whole is looked at when it is.
     const length = bytes.length < HEAD_BYTES ? HEAD_BYTES : requestBytes(bytes);
     if (bytes.length < length) return { kind: 'incomplete' };
-    const { env } = decodeRequest(bytes.subarray(0, length));
+    const { env } = decodeRequest(bytes, length);
     return { kind: bytes.length === length ? 'answer' : 'either', env };
   } catch (error) {
     if (error instanceof FrameError) return { kind: 'refusal' };
