@@ -9,7 +9,7 @@ import { describeHolder, type Lease, ownerKey } from '../store/lease.ts';
 import { checkSettings } from '../store/migrate.ts';
 import { leaseKey, nodeKey, nodePrefix, ownerRowKey, poolKey } from '../store/records.ts';
 import { type Claims, describeClaim, findClaims, hasBit, isConfirmed } from './claims.ts';
-import { type Content, keyText } from './content.ts';
+import { type Content, keyText, type NodeRow } from './content.ts';
 import type { Sha256 } from './ledger.ts';
 import { Subnet } from './subnet.ts';
 
@@ -184,13 +184,13 @@ function checkPools({ leases, pools }: Content, isLost: IsLost): Finding[] {
 }
 
 /** The nodes that a tree with these addresses has, by the texts of their keys. */
-function nodesOf(family: Family, addresses: Iterable<Uint8Array>): Map<string, { key: Uint8Array; bits: Uint8Array }> {
+function nodesOf(family: Family, addresses: Iterable<Uint8Array>): Map<string, NodeRow> {
   const tree = new Tree(family === 4 ? IPV4_BYTES : IPV6_BYTES, () => undefined);
   for (const address of addresses) tree.mark(address);
-  const nodes = new Map<string, { key: Uint8Array; bits: Uint8Array }>();
+  const nodes = new Map<string, NodeRow>();
   for (const { prefix, bits } of tree.takeChanges()) {
     const key = nodeKey(family, prefix);
-    if (bits !== undefined) nodes.set(keyText(key), { key, bits });
+    if (bits !== undefined) nodes.set(keyText(key), { key, family, prefix, bits });
   }
   return nodes;
 }
@@ -203,17 +203,17 @@ function checkNodes({ leases, nodes }: Content, claims: Claims, isLost: IsLost):
       family,
       used.filter(address => (address.length === IPV4_BYTES ? 4 : 6) === family),
     );
-    const report = (key: Uint8Array, problem: string) => {
-      const subject = `tree node ${formatPrefix(nodePrefix(family, key.subarray(1)))}`;
+    const report = ({ prefix }: NodeRow, problem: string) => {
+      const subject = `tree node ${formatPrefix(nodePrefix(family, prefix))}`;
       findings.push(repairable(subject, problem));
     };
-    for (const [text, { key, bits }] of expected) {
+    for (const [text, node] of expected) {
       const stored = nodes.get(text);
       if (stored !== undefined) {
-        const problem = difference(family, stored.prefix, stored.bits, bits);
-        if (problem !== undefined) report(key, problem);
-      } else if (!isLost(key)) {
-        report(key, 'is not there, though the addresses below it are partly leased');
+        const problem = difference(family, node.prefix, stored.bits, node.bits);
+        if (problem !== undefined) report(node, problem);
+      } else if (!isLost(node.key)) {
+        report(node, 'is not there, though the addresses below it are partly leased');
       }
     }
     for (const [text, stored] of nodes) {
@@ -221,7 +221,7 @@ function checkNodes({ leases, nodes }: Content, claims: Claims, isLost: IsLost):
       const used = stored.bits.some(byte => byte !== 0);
       const isFull = stored.bits.every(byte => byte === 0xff);
       const state = isFull ? 'is full' : used ? 'is partly used' : 'is empty';
-      report(stored.key, `${state}, though by the leases it should not be there`);
+      report(stored, `${state}, though by the leases it should not be there`);
     }
   }
   return findings;

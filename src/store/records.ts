@@ -2,7 +2,8 @@
 //
 //   key                                             value
 //   family, all octets of an address                lease
-//   family, fewer octets                            tree node, 32 bytes; sorts right before what it indexes
+//   family, octets, 255 for each of the rest,       tree node, 32 bytes; sorts right behind what it indexes, so that
+//   how many these are                              a leaf that fills up lies on the page of its newest leases
 //   'c', family, unit bits, network, prefix bits    pool: cursor and gateways; sorts behind the newest leases, whose
 //                                                   page every ADD writes anyway
 //   'o', first 16 bytes of SHA-256 of the owner     that owner's addresses
@@ -20,6 +21,7 @@ import {
   IPV6_BYTES,
   sameAddress,
 } from '../net/address.ts';
+import { sameBytes } from '../net/bytes.ts';
 import { firstAddress, formatPrefix, type Prefix } from '../net/prefix.ts';
 import type { Lease, LeaseKind } from './lease.ts';
 import { Reader, Writer } from './value.ts';
@@ -67,7 +69,16 @@ export const familyStart = (family: Family): Uint8Array => Uint8Array.of(family)
 export const familyEnd = (family: Family): Uint8Array => Uint8Array.of(family + 1);
 
 /** `prefix` is shorter than an address of the family. */
-export const nodeKey = (family: Family, prefix: Uint8Array): Uint8Array => tagged(family, prefix);
+export function nodeKey(family: Family, prefix: Uint8Array): Uint8Array {
+  const octets = octetsOf(family);
+  const key = new Uint8Array(2 + octets);
+  key[0] = family;
+  for (let i = 0; i < octets; i++) key[1 + i] = prefix[i] ?? 255;
+  key[1 + octets] = octets - prefix.length;
+  return key;
+}
+
+const octetsOf = (family: Family): number => (family === 4 ? IPV4_BYTES : IPV6_BYTES);
 
 export const ownerRowKey = (hash: Uint8Array): Uint8Array => tagged(OWNER_TAG, hash.slice(0, OWNER_HASH_BYTES));
 
@@ -104,14 +115,18 @@ export type RowKey =
 export function parseKey(key: Uint8Array): RowKey | undefined {
   const tag = key[0];
   if (isLeaseKey(key)) return { kind: 'lease', address: addressOfLeaseKey(key) };
-  if (tag === 4 || tag === 6) {
-    const isNode = key.length < 1 + (tag === 4 ? IPV4_BYTES : IPV6_BYTES);
-    return isNode ? { kind: 'node', family: tag, prefix: key.slice(1) } : undefined;
-  }
+  if (tag === 4 || tag === 6) return parseNodeKey(tag, key);
   if (tag === OWNER_TAG && key.length === 1 + OWNER_HASH_BYTES) return { kind: 'owner' };
   if (tag === POOL_TAG) return parsePoolKey(key);
   if (tag === META_TAG) return { kind: 'meta', name: decoder.decode(key.subarray(1)) };
   return undefined;
+}
+
+function parseNodeKey(family: Family, key: Uint8Array): RowKey | undefined {
+  const octets = octetsOf(family);
+  const prefix = key.slice(1, Math.max(1, 1 + octets - key[1 + octets]!));
+  const isNode = key.length === 2 + octets && prefix.length < octets && sameBytes(nodeKey(family, prefix), key);
+  return isNode ? { kind: 'node', family, prefix } : undefined;
 }
 
 /** 'c', family, unit bits (of an address: no others are handed out), network, prefix bits. */
@@ -142,7 +157,7 @@ export function describeKey(key: Uint8Array): string {
 
 /** The addresses below a tree node. */
 export function nodePrefix(family: Family, prefix: Uint8Array): Prefix {
-  const address = new Uint8Array(family === 4 ? IPV4_BYTES : IPV6_BYTES);
+  const address = new Uint8Array(octetsOf(family));
   address.set(prefix);
   return { address, bits: 8 * prefix.length };
 }

@@ -77,7 +77,7 @@ function onStore(store: Store, check: () => void): Front {
     reboot: next => {
       bootId = next;
     },
-    close: () => store.close(),
+    close: async () => store.close(),
   };
 }
 

@@ -20,7 +20,7 @@ import {
   silent,
   status,
 } from '../integration/support/ipam.ts';
-import { execute, type Started, sleep, start, tool } from '../integration/support/process.ts';
+import { execute, type Started, start, tool, until } from '../integration/support/process.ts';
 import { parseTrace } from '../integration/support/strace.ts';
 import { EXECUTABLE, temporaryDirectory } from '../support/plugin.ts';
 import { testWith } from '../support/requirements.ts';
@@ -100,14 +100,6 @@ function activate(): { started: Started; socketPath: string; writable: string } 
   const args = ['-l', socketPath, ...environment, 'unshare', '--mount', '--net', ...sandbox];
   const started = start({ command: 'systemd-socket-activate', args, stdin: null, limitMs: 60_000 });
   return { started, socketPath, writable };
-}
-
-/** Waits for what happens in another process. */
-async function until(what: string, condition: () => boolean): Promise<void> {
-  for (let waits = 0; !condition(); waits++) {
-    if (waits > 400) throw new Error(`waited in vain until ${what}`);
-    await sleep(100);
-  }
 }
 
 const canConnect = (path: string) =>

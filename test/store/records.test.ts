@@ -16,6 +16,7 @@ import {
   leaseKey,
   nodeKey,
   ownerRowKey,
+  parseKey,
   poolKey,
 } from '../../src/store/records.ts';
 import { seal } from '../../src/store/value.ts';
@@ -96,24 +97,58 @@ test('every flipped bit and every cut is found', () => {
   assert.throws(() => decodeLease(leaseKey(Uint8Array.of(10, 0, 0, 8)), sealed), isDamage, 'a row under another key');
 });
 
-test('keys sort as addresses do, a node right before what it indexes', () => {
+test('keys sort as addresses do, a node right behind what it indexes', () => {
   const hex = (key: Uint8Array) => Buffer.from(key).toString('hex');
   const keys = [
-    nodeKey(4, new Uint8Array(0)),
-    nodeKey(4, Uint8Array.of(10)),
-    nodeKey(4, Uint8Array.of(10, 0, 0)),
     leaseKey(Uint8Array.of(10, 0, 0, 0)),
     leaseKey(Uint8Array.of(10, 0, 0, 255)),
-    nodeKey(4, Uint8Array.of(10, 0, 1)),
+    nodeKey(4, Uint8Array.of(10, 0, 0)),
     leaseKey(Uint8Array.of(10, 0, 1, 0)),
-    nodeKey(6, new Uint8Array(15)),
+    nodeKey(4, Uint8Array.of(10, 0, 1)),
+    nodeKey(4, Uint8Array.of(10, 0)),
+    nodeKey(4, Uint8Array.of(10)),
+    leaseKey(Uint8Array.of(255, 255, 255, 255)),
+    nodeKey(4, Uint8Array.of(255, 255, 255)),
+    nodeKey(4, Uint8Array.of(255)),
+    nodeKey(4, new Uint8Array(0)),
     leaseKey(new Uint8Array(16)),
+    nodeKey(6, new Uint8Array(15)),
   ];
   assert.equal(
     [...keys].sort((a, b) => (hex(a) < hex(b) ? -1 : 1)),
     keys,
   );
-  assert.equal(keys.map(isLeaseKey), [false, false, false, true, true, false, true, false, true]);
+  const leases = [0, 1, 3, 7, 11];
+  assert.equal(
+    keys.map(isLeaseKey),
+    keys.map((_, i) => leases.includes(i)),
+  );
+});
+
+test('a key is taken apart as it was put together, and nothing else is a node', () => {
+  for (const family of [4, 6] as const) {
+    const octets = family === 4 ? 4 : 16;
+    for (let length = 0; length < octets; length++) {
+      for (const octet of [0, 10, 255]) {
+        const prefix = new Uint8Array(length).fill(octet);
+        const key = nodeKey(family, prefix);
+        assert.equal(parseKey(key), { kind: 'node', family, prefix });
+        for (const below of [0, octets - length + 1, octets + 1, 255]) {
+          const other = Uint8Array.of(...key.subarray(0, -1), below);
+          const row = parseKey(other);
+          if (row?.kind === 'node') assert.equal(nodeKey(family, row.prefix), other);
+        }
+        const [shorter, longer] = [key.slice(0, -2), Uint8Array.of(...key, 0)];
+        for (const other of [shorter, longer]) assert.is(parseKey(other), undefined, `${other}`);
+        const filler = key.slice();
+        filler[1 + length]!--;
+        assert.is(parseKey(filler), undefined, `${filler}`);
+      }
+    }
+    const address = new Uint8Array(octets).fill(255);
+    assert.equal(parseKey(leaseKey(address)), { kind: 'lease', address });
+    assert.is(parseKey(Uint8Array.of(...leaseKey(address), 0)), undefined);
+  }
 });
 
 test.run();

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
-import { printed } from '../../integration/support/process.ts';
+import { printed, until } from '../../integration/support/process.ts';
 import { type Env, type Run, temporaryDirectory } from '../../support/plugin.ts';
 import { type Started, start } from '../../support/start.ts';
 
@@ -61,6 +61,15 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
   const daemon = beginDaemon(options);
   await printed(daemon.process, 'listening on');
   return daemon;
+}
+
+/** Waits until the daemon is done with everybody who has connected to it. */
+export async function isAlone({ socket }: Daemon): Promise<void> {
+  // The kernel lists its ends of connections, accepted or not, under the name that it listens at.
+  const isOfDaemon = (line: string) => line.includes(` ${socket}`);
+  await until(`nobody is connected to ${socket}`, () => {
+    return readFileSync('/proc/net/unix', 'utf8').split('\n').filter(isOfDaemon).length === 1;
+  });
 }
 
 /** Ends a daemon, which has to end in order. */

@@ -25,8 +25,8 @@ const db = lmdb.open({
   overlappingSync: false,
 });
 
-/** A node's key is the family and fewer octets than an address has. */
-const isNode = (key: Buffer) => (key[0] === 4 && key.length < 1 + 4) || (key[0] === 6 && key.length < 1 + 16);
+/** A node's key is a byte longer than a lease's. */
+const isNode = (key: Buffer) => (key[0] === 4 && key.length === 2 + 4) || (key[0] === 6 && key.length === 2 + 16);
 
 if (verb === 'hold') {
   db.transactionSync(() => {

@@ -45,6 +45,15 @@ export async function printed({ child, done }: Started, text: string, limitMs = 
   });
 }
 
+/** Waits for what happens in another process. */
+export async function until(what: string, condition: () => boolean): Promise<void> {
+  const endMs = performance.now() + 40_000;
+  while (!condition()) {
+    if (performance.now() > endMs) throw new Error(`waited in vain until ${what}`);
+    await sleep(10);
+  }
+}
+
 /** Whether the process has this file open now. */
 export function hasOpen(pid: number, path: string): boolean {
   try {
