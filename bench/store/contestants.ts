@@ -75,7 +75,7 @@ export async function lmdb(leases: number): Promise<Keeper> {
   const path = join(workDirectory(), 'store.mdb');
   copyDurably(await filledStore(leases), path);
   const store = await open(path);
-  return { name: 'LMDB', commit: work => store.write(work), close: () => store.close() };
+  return { name: 'LMDB', commit: work => store.write(work), close: async () => store.close() };
 }
 
 /** The same rows in a table of SQLite's, in WAL mode and as durable. Undefined if it is not installed. */
