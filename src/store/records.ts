@@ -1,15 +1,16 @@
 // The rows of a store: keys and values as bytes. One key space (byte order of keys is order of addresses):
 //
-//   key                                             value
-//   family, all octets of an address                lease
-//   family, octets, 255 for each of the rest,       tree node, 32 bytes; sorts right behind what it indexes, so that
-//   how many these are                              a leaf that fills up lies on the page of its newest leases
-//   'c', family, unit bits, network, prefix bits    pool: cursor and gateways; sorts behind the newest leases, whose
-//                                                   page every ADD writes anyway
-//   'o', first 16 bytes of SHA-256 of the owner     that owner's addresses
-//   'm', name                                       text about the store itself
+//   key                                           value
+//   1, first 16 bytes of SHA-256 of the owner     that owner's addresses
+//   family, all octets of an address              lease
+//   family, octets, 255 for each of the rest,     tree node, 32 bytes; sorts right behind what it indexes
+//   how many these are
+//   family + 1, unit bits, network, prefix bits   pool: cursor and gateways
+//   'm', name                                     text about the store itself
 //
-// family is the byte 4 or 6. value.ts says how values are written.
+// family is the byte 4 or 6. An ADD that takes the next address of a pool writes one page for each family: the newest
+// lease, the node of its leaf and the pool lie beside each other; and one more for the owner, whose hash may be anything.
+// value.ts says how values are written.
 
 import { NODE_BYTES } from '../core/scratch.ts';
 import {
@@ -26,8 +27,7 @@ import { firstAddress, formatPrefix, type Prefix } from '../net/prefix.ts';
 import type { Lease, LeaseKind } from './lease.ts';
 import { Reader, Writer } from './value.ts';
 
-const OWNER_TAG = 'o'.charCodeAt(0);
-const POOL_TAG = 'c'.charCodeAt(0);
+const OWNER_TAG = 1;
 const META_TAG = 'm'.charCodeAt(0);
 
 /** Bytes of an owner's hash that are its key. */
@@ -83,23 +83,24 @@ const octetsOf = (family: Family): number => (family === 4 ? IPV4_BYTES : IPV6_B
 export const ownerRowKey = (hash: Uint8Array): Uint8Array => tagged(OWNER_TAG, hash.slice(0, OWNER_HASH_BYTES));
 
 export function poolKey({ address, bits }: Prefix): Uint8Array {
-  const key = new Uint8Array(4 + address.length);
-  key[0] = POOL_TAG;
-  key[1] = familyOf(address);
-  key[2] = addressBits(address);
-  for (let i = 0; i < address.length; i++) key[3 + i] = address[i]!;
-  key[3 + address.length] = bits;
+  const key = new Uint8Array(3 + address.length);
+  key[0] = poolTag(familyOf(address));
+  key[1] = addressBits(address);
+  for (let i = 0; i < address.length; i++) key[2 + i] = address[i]!;
+  key[2 + address.length] = bits;
   return key;
 }
 
+const poolTag = (family: Family): number => family + 1;
+
 export const prefixOfPoolKey = (key: Uint8Array): Prefix => ({
-  address: key.slice(3, -1),
+  address: key.slice(2, -1),
   bits: key[key.length - 1]!,
 });
 
-/** Keys of all pools of a family that hand out single addresses: from <= key < to. */
-export const poolsStart = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, family);
-export const poolsEnd = (family: Family): Uint8Array => Uint8Array.of(POOL_TAG, family + 1);
+/** Keys of a family's pools: from <= key < to. */
+export const poolsStart = (family: Family): Uint8Array => Uint8Array.of(poolTag(family));
+export const poolsEnd = (family: Family): Uint8Array => Uint8Array.of(poolTag(family) + 1);
 
 export const metaKey = (name: string): Uint8Array => tagged(META_TAG, encoder.encode(name));
 
@@ -116,8 +117,8 @@ export function parseKey(key: Uint8Array): RowKey | undefined {
   const tag = key[0];
   if (isLeaseKey(key)) return { kind: 'lease', address: addressOfLeaseKey(key) };
   if (tag === 4 || tag === 6) return parseNodeKey(tag, key);
+  for (const family of [4, 6] as const) if (tag === poolTag(family)) return parsePoolKey(family, key);
   if (tag === OWNER_TAG && key.length === 1 + OWNER_HASH_BYTES) return { kind: 'owner' };
-  if (tag === POOL_TAG) return parsePoolKey(key);
   if (tag === META_TAG) return { kind: 'meta', name: decoder.decode(key.subarray(1)) };
   return undefined;
 }
@@ -129,12 +130,11 @@ function parseNodeKey(family: Family, key: Uint8Array): RowKey | undefined {
   return isNode ? { kind: 'node', family, prefix } : undefined;
 }
 
-/** 'c', family, unit bits (of an address: no others are handed out), network, prefix bits. */
-function parsePoolKey(key: Uint8Array): RowKey | undefined {
-  const addressBytes = key[1] === 4 ? IPV4_BYTES : IPV6_BYTES;
-  const isPool = (key[1] === 4 || key[1] === 6) && key.length === 4 + addressBytes && key[2] === 8 * addressBytes;
-  if (!isPool || key[3 + addressBytes]! > 8 * addressBytes) return undefined;
-  const subnet = { address: key.slice(3, 3 + addressBytes), bits: key[3 + addressBytes]! };
+/** Unit bits are those of an address: no other units are handed out. */
+function parsePoolKey(family: Family, key: Uint8Array): RowKey | undefined {
+  const octets = octetsOf(family);
+  if (key.length !== 3 + octets || key[1] !== 8 * octets || key[2 + octets]! > 8 * octets) return undefined;
+  const subnet = prefixOfPoolKey(key);
   return sameAddress(firstAddress(subnet), subnet.address) ? { kind: 'pool', subnet } : undefined;
 }
 
