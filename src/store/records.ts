@@ -8,9 +8,9 @@
 //   family + 1, unit bits, network, prefix bits   pool: cursor and gateways
 //   'm', name                                     text about the store itself
 //
-// family is the byte 4 or 6. An ADD that takes the next address of a pool writes one page for each family: the newest
-// lease, the node of its leaf and the pool lie beside each other; and one more for the owner, whose hash may be anything.
-// value.ts says how values are written.
+// family is the byte 4 or 6. An ADD that takes the next address of a pool writes one page for each family, on which the
+// newest lease, the node of its leaf and the pool lie beside each other; and one for the owner, whose hash may be
+// anything. value.ts says how values are written.
 
 import { NODE_BYTES } from '../core/scratch.ts';
 import {
