@@ -5,7 +5,6 @@
 //
 // The caller confirms an answer by one byte once it has printed it, and may then send another request: a connection
 // carries them one after another, and the daemon closes it when it has been between two of them for some seconds.
-
 //
 // Nothing here asks for the ArrayBuffer of what it reads or writes, as a DataView or `subarray` would: the engine makes
 // one for each array then, which costs more than all the rest.

@@ -3,8 +3,8 @@
 //   key                                           value
 //   1, first 16 bytes of SHA-256 of the owner     that owner's addresses
 //   family, all octets of an address              lease
-//   family, octets, 255 for each of the rest,     tree node, 32 bytes; sorts right behind what it indexes
-//   how many these are
+//   family, octets, 255 for each that is left,    tree node, 32 bytes; sorts right behind what it indexes
+//     how many are left
 //   family + 1, unit bits, network, prefix bits   pool: cursor and gateways
 //   'm', name                                     text about the store itself
 //
