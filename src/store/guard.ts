@@ -19,6 +19,7 @@ import { type Deadline, deadlineOf, releaseLock, takeLock, waitForWriter } from 
 import { checkSchema, migrate, SCHEMA_VERSION } from './migrate.ts';
 import { finishMove, isLeftOver, moveIn } from './move-in.ts';
 import { makeDirectory } from './place.ts';
+import { requireRoom } from './reserve.ts';
 import type { Access, Store, StoreLocation, Transaction } from './transaction.ts';
 
 /**
@@ -146,11 +147,17 @@ export function resolveLinks(path: string): string {
   }
 }
 
-/** @throws StoreError 'io' if the store could not be written to, or, where there is none, could not be made */
-export function requireWritable(path: string): void {
+/**
+ * Looks whether an ADD could write to the store, or make it where there is none.
+ *
+ * @throws StoreError 'io' if not, and as `probeStore`
+ */
+export function requireWritable(givenPath: string): void {
+  const path = resolveLinks(givenPath);
   let nearest = path;
   while (!existsSync(nearest)) nearest = dirname(nearest);
   translated(path, () => accessSync(nearest, constants.W_OK));
+  if (probeStore(path) !== 'bolt') requireRoom(path, nearest);
 }
 
 /** The work of an ADD. */

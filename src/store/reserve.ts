@@ -5,10 +5,11 @@
 // What is allocated is written, with zeros: a hole would only promise space. File systems that never write in place
 // (btrfs, ZFS) promise nothing all the same.
 
-import { closeSync, fstatSync, openSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, statfsSync, writeSync } from 'node:fs';
 import { StoreError } from './error.ts';
 import { newestMeta } from './inspect.ts';
 import { PageFile } from './page-file.ts';
+import { DEFAULT_PAGE_BYTES, META_PAGES } from './pages.ts';
 import { walkFreeList } from './trees.ts';
 import type { Entry } from './walk.ts';
 
@@ -44,10 +45,7 @@ export class Reserve {
    */
   admit(adds: number, { lastPage, pageBytes }: Extent): number {
     const usedBytes = (lastPage + 1) * pageBytes;
-    const lone = LONE_PAGES + Math.ceil(lastPage / LISTED_PAGES);
-    // A transaction reuses what the last but one has freed, so two DELs live on the reserve before they feed it.
-    const kept = 2 * lone;
-    const needed = kept + lone + FURTHER_PAGES * (adds - 1);
+    const { lone, kept, needed } = demandOf(adds, lastPage);
     if (this.#bytes < usedBytes + needed * pageBytes) this.#grow(usedBytes + (needed + AHEAD_PAGES) * pageBytes);
     const room = Math.floor((this.#bytes - usedBytes) / pageBytes);
     if (room >= needed) return adds;
@@ -75,6 +73,37 @@ export class Reserve {
       this.#problem = error;
     }
   }
+}
+
+/** Pages that so many ADDs of one transaction may need, and with those that have to be left for DELs. */
+function demandOf(adds: number, lastPage: number): { lone: number; kept: number; needed: number } {
+  const lone = LONE_PAGES + Math.ceil(lastPage / LISTED_PAGES);
+  // A transaction reuses what the last but one has freed, so two DELs live on the reserve before they feed it.
+  const kept = 2 * lone;
+  return { lone, kept, needed: kept + lone + FURTHER_PAGES * (adds - 1) };
+}
+
+const NO_STORE = { size: 0, lastPage: META_PAGES - 1, pageBytes: DEFAULT_PAGE_BYTES };
+
+/**
+ * Looks whether an ADD would be admitted, as far as that can be told without the lock: a commit meanwhile can only make
+ * a full disk seem fuller.
+ *
+ * @param place the store, or where there is none, a directory on its disk
+ * @throws StoreError 'io' if it would not
+ */
+export function requireRoom(path: string, place: string): void {
+  const file = PageFile.open(path, file => (file.size === 0 ? undefined : { size: file.size, ...newestMeta(file) }));
+  const { size, lastPage, pageBytes } = file ?? NO_STORE;
+  const { needed } = demandOf(1, lastPage);
+  const inFile = Math.floor(size / pageBytes) - (lastPage + 1);
+  if (inFile >= needed) return;
+  const { blocks, bfree, bsize } = statfsSync(place);
+  if (blocks === 0) return; // the file system does not tell
+  const found = inFile + Math.floor((bfree * bsize) / pageBytes);
+  if (found >= needed || (file !== undefined && found + countReusablePages(path) >= needed)) return;
+  const problem = `an ADD needs ${needed} pages, most of which are kept for DEL, and the disk has no room for them`;
+  throw new StoreError('io', `store ${path}: no space left on device: ${problem}`);
 }
 
 /** Pages within the file that the next transaction may write anew: all that are free, but for those freed just now. */

@@ -17,7 +17,19 @@ import { Random } from '../support/random.ts';
 import { testWith } from '../support/requirements.ts';
 import { exits, ipam } from '../tools/support.ts';
 import { fillDisk, onSmallDisk } from './support/disk.ts';
-import { add, addressesOf, call, del, distinct, dualStack, held, refused, silent, withId } from './support/ipam.ts';
+import {
+  add,
+  addressesOf,
+  call,
+  del,
+  distinct,
+  dualStack,
+  held,
+  refused,
+  silent,
+  status,
+  withId,
+} from './support/ipam.ts';
 import { inParallel } from './support/process.ts';
 
 const test = suite('full disk');
@@ -51,6 +63,13 @@ async function addUntilRefused(store: string, prefix: string, atOnce: number, en
   return owners;
 }
 
+/** STATUS says what ADD would say. */
+async function isNotReady(store: string, env: Env = {}): Promise<void> {
+  const { msg } = refused(await status({ store, conf, env }), 50, 'STATUS on the full disk');
+  assert.match(msg, /no space left/i);
+  assert.ok(msg.includes(store), msg);
+}
+
 /** What has to hold of a store on a disk that is still full. */
 async function emptyAndSound(store: string, directory: string): Promise<void> {
   assert.is(freeBlocks(directory), 0, 'the disk is not full any more');
@@ -70,12 +89,14 @@ for (const [name, atOnce] of [
       addressesOf(await add({ store, conf: of('first'), env }));
       fillDisk(directory);
       const owners = ['first', ...(await addUntilRefused(store, 'a', atOnce, env))];
+      await isNotReady(store, env);
       assert.ok(owners.length > 20, `only ${owners.length} ADDs before the disk was full`);
       assert.is((await held(store)).length, 2 * owners.length);
       await inParallel(owners, atOnce, async owner =>
         silent(await del({ store, conf: of(owner), env }), `DEL of ${owner}`),
       );
       await emptyAndSound(store, directory);
+      silent(await status({ store, conf, env }), 'STATUS when there is room again');
       const again = await addUntilRefused(store, 'b', atOnce, env);
       assert.ok(again.length >= owners.length / 2, `${owners.length} ADDs, and ${again.length} after their DELs`);
       assert.is(freeBlocks(directory), 0, 'the second round took new space');
@@ -88,6 +109,19 @@ for (const [name, atOnce] of [
     }),
   );
 }
+
+testWith(test, ['root'], 'a disk on which no store can be made', () =>
+  onSmallDisk('size=2m', async directory => {
+    const store = join(directory, 'deep/store.mdb');
+    const empty = fillDisk(directory);
+    await isNotReady(store);
+    refused(await add({ store, conf }), 5, 'ADD');
+    empty();
+    silent(await status({ store, conf }), 'STATUS when there is room');
+    addressesOf(await add({ store, conf }));
+    silent(await status({ store, conf }), 'STATUS behind the first ADD');
+  }),
+);
 
 testWith(test, ['root'], 'GC frees all that it may, in one transaction or in many', () =>
   onSmallDisk('size=2m', async directory => {
