@@ -71,7 +71,7 @@ test('strange requests: each is answered in order, and the memory of the daemon 
     given++;
     const document = JSON.parse(new TextDecoder().decode(stdin));
     const addresses = checkResult(outcome.result, document, env.CNI_ARGS);
-    const hasOwner = (env.CNI_CONTAINERID ?? '') !== '' || document.ipam.id !== undefined;
+    const hasOwner = Boolean(env.CNI_CONTAINERID || document.ipam.id);
     const named = hasOwner ? stdin : Buffer.from(JSON.stringify(withAddresses(document, addresses)));
     const freed = await line.ask(requestFrame({ ...env, CNI_COMMAND: 'DEL' }, named));
     assert.is(orderly('DEL', answered(freed)), 'silent');
