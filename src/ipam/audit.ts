@@ -1,7 +1,7 @@
 // Checks the rows of a store against each other: the leases are the truth, and all else follows from them.
 
 import { Tree } from '../core/tree.ts';
-import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, sameAddress } from '../net/address.ts';
+import { type Family, formatAddress, IPV4_BYTES, octetsOf, sameAddress } from '../net/address.ts';
 import { formatPrefix } from '../net/prefix.ts';
 import { byHand, type Finding, repairable } from '../store/finding.ts';
 import { isWithin, type KeyRange, only } from '../store/key-range.ts';
@@ -185,7 +185,7 @@ function checkPools({ leases, pools }: Content, isLost: IsLost): Finding[] {
 
 /** The nodes that a tree with these addresses has, by the texts of their keys. */
 function nodesOf(family: Family, addresses: Iterable<Uint8Array>): Map<string, NodeRow> {
-  const tree = new Tree(family === 4 ? IPV4_BYTES : IPV6_BYTES, () => undefined);
+  const tree = new Tree(octetsOf(family), () => undefined);
   for (const address of addresses) tree.mark(address);
   const nodes = new Map<string, NodeRow>();
   for (const { prefix, bits } of tree.takeChanges()) {

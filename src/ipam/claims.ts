@@ -3,7 +3,7 @@
 //
 // Only where rows may be missing: elsewhere a lease that is not there has been freed, and the other rows are wrong.
 
-import { formatAddress, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { formatAddress, octetsOf } from '../net/address.ts';
 import { isWithin, type KeyRange } from '../store/key-range.ts';
 import type { LeaseKind } from '../store/lease.ts';
 import { leaseKey, parseKey } from '../store/records.ts';
@@ -52,7 +52,7 @@ export function findClaims(content: Content, unreadable: readonly Uint8Array[], 
 
 /** The addresses that a leaf calls used, or the node above leaves. Higher up lie more than any damage takes away. */
 function* usedBelow({ family, prefix, bits }: NodeRow): Iterable<Uint8Array> {
-  const free = (family === 4 ? IPV4_BYTES : IPV6_BYTES) - prefix.length; // octets below the prefix
+  const free = octetsOf(family) - prefix.length; // octets below the prefix
   if (free > 2) return;
   for (let bit = 0; bit < 256; bit++) {
     if (!hasBit(bits, bit)) continue;

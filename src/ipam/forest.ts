@@ -2,7 +2,7 @@
 
 import { Tree } from '../core/tree.ts';
 import { type CoreExports, instantiateCore } from '../core/wasm.ts';
-import { type Family, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { type Family, octetsOf } from '../net/address.ts';
 import type { Lease } from '../store/lease.ts';
 import type { Ledger, ReadLedger } from './ledger.ts';
 
@@ -40,7 +40,7 @@ export class Forest {
     if (tree === undefined) {
       const core = cores.get(family) ?? instantiateCore();
       cores.set(family, core);
-      const octets = family === 4 ? IPV4_BYTES : IPV6_BYTES;
+      const octets = octetsOf(family);
       tree = new Tree(octets, prefix => this.#ledger.node(family, prefix), core);
       this.#trees.set(family, tree);
     }

@@ -1,15 +1,7 @@
 // Takes leases over that somebody else has given: all of them in one transaction, or none.
 
 import type { GoStore } from '../bolt/plugin.ts';
-import {
-  addressBits,
-  type Family,
-  familyOf,
-  formatAddress,
-  IPV4_BYTES,
-  IPV6_BYTES,
-  sameAddress,
-} from '../net/address.ts';
+import { addressBits, type Family, familyOf, formatAddress, octetsOf, sameAddress } from '../net/address.ts';
 import { compareKeys } from '../store/key-range.ts';
 import { describeHolder, type Lease, ownerKey } from '../store/lease.ts';
 import { leaseKey, type PoolRecord } from '../store/records.ts';
@@ -49,7 +41,7 @@ const MOST_NAMED = 10;
 
 /** The whole family: its pool keeps what is known of no subnet in particular (see `ReadLedger.pool`). */
 export const wholeFamily = (family: Family): Subnet =>
-  new Subnet({ address: new Uint8Array(family === 4 ? IPV4_BYTES : IPV6_BYTES), bits: 0 });
+  new Subnet({ address: new Uint8Array(octetsOf(family)), bits: 0 });
 
 /**
  * Leases of the Go plugin, which knows neither subnets nor containers, boots or times. Their boot id stays empty: no

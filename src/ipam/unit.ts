@@ -1,7 +1,7 @@
 // What a pool hands out: single addresses, or prefixes of one length. Each has a number, its index in the core: an
 // address its value, a prefix the value of its leading bits.
 
-import { type Family, formatAddress, IPV4_BYTES, IPV6_BYTES, sameAddress } from '../net/address.ts';
+import { type Family, formatAddress, octetsOf, sameAddress } from '../net/address.ts';
 import { firstAddress, parseAddressOrPrefix } from '../net/prefix.ts';
 
 export class Unit {
@@ -20,7 +20,7 @@ export class Unit {
   constructor(family: Family, bits: number) {
     this.family = family;
     this.bits = bits;
-    this.addressBytes = family === 4 ? IPV4_BYTES : IPV6_BYTES;
+    this.addressBytes = octetsOf(family);
     this.indexBytes = Math.max(1, Math.ceil(bits / 8));
     this.shift = this.addressBytes * 8 - bits;
     this.isAddress = this.shift === 0;

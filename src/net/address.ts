@@ -14,6 +14,9 @@ export function familyOf(address: Uint8Array): Family {
   return address.length === IPV4_BYTES ? 4 : 6;
 }
 
+/** Octets of a family's addresses: 4 or 16. */
+export const octetsOf = (family: Family): number => (family === 4 ? IPV4_BYTES : IPV6_BYTES);
+
 /** Bits of an address: 32 or 128. */
 export function addressBits(address: Uint8Array): number {
   return address.length * 8;

@@ -20,6 +20,7 @@ import {
   formatAddress,
   IPV4_BYTES,
   IPV6_BYTES,
+  octetsOf,
   sameAddress,
 } from '../net/address.ts';
 import { sameBytes } from '../net/bytes.ts';
@@ -77,8 +78,6 @@ export function nodeKey(family: Family, prefix: Uint8Array): Uint8Array {
   key[1 + octets] = octets - prefix.length;
   return key;
 }
-
-const octetsOf = (family: Family): number => (family === 4 ? IPV4_BYTES : IPV6_BYTES);
 
 export const ownerRowKey = (hash: Uint8Array): Uint8Array => tagged(OWNER_TAG, hash.slice(0, OWNER_HASH_BYTES));
 

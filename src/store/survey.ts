@@ -91,9 +91,9 @@ function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
   const entries: Entry[] = [];
   const trees = walkTrees(file, meta, row => entries.push(row));
   const { free, reached, contested } = trees;
-  const { problems: rowProblems, unreadable, lost: lostRows } = checkRows(entries);
+  const { problems: rowProblems, sound, unreadable, lost: lostRows } = checkRows(entries);
   const lost = joined(
-    isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...betweenSound(entries, trees.lost), ...lostRows],
+    isDoubtful || contested.length > 0 ? [ALL_KEYS] : [...betweenSound(sound, trees.lost), ...lostRows],
   );
 
   // Leaves that no tree leads to: those of a later transaction only if its header may be lost, else those in use.
@@ -123,17 +123,22 @@ function surveyTrees(file: PageFile, meta: Meta, isDoubtful: boolean): Survey {
  * Ranges up to the sound rows around them: what bounds them comes from branches, which have no checksums, and may be
  * damaged as well.
  */
-function betweenSound(entries: readonly Entry[], ranges: readonly KeyRange[]): KeyRange[] {
+function betweenSound(sound: readonly Entry[], ranges: readonly KeyRange[]): KeyRange[] {
   if (ranges.length === 0) return [];
-  const sound = entries.filter(({ key, value }) => isSealed(key, value)).map(({ key }) => key);
-  sound.sort(compareKeys);
-  return ranges.map(range => widened(range, sound));
+  const keys = sound.map(({ key }) => key).sort(compareKeys);
+  return ranges.map(range => widened(range, keys));
 }
 
 /** Looks at the checksums of rows. Around a wrong one, which may be its key's, a row may be missing. */
-function checkRows(entries: readonly Entry[]): Pick<Survey, 'problems' | 'unreadable' | 'lost'> {
-  const wrong = entries.map((entry, i) => [entry, i] as const).filter(([{ key, value }]) => !isSealed(key, value));
+function checkRows(entries: readonly Entry[]): Pick<Survey, 'problems' | 'unreadable' | 'lost'> & { sound: Entry[] } {
+  const sound: Entry[] = [];
+  const wrong: (readonly [Entry, number])[] = [];
+  for (const [i, entry] of entries.entries()) {
+    if (isSealed(entry.key, entry.value)) sound.push(entry);
+    else wrong.push([entry, i]);
+  }
   return {
+    sound,
     problems: wrong.map(([{ key, page }]) => ({
       subject: describeKey(key),
       problem: `checksum mismatch on page ${page}`,

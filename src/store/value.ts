@@ -5,7 +5,7 @@
 // This runs some twenty times for one ADD. Small arrays are copied byte by byte, and never looked at through a view: in
 // the engines that run this, both cost less than a call of the library.
 
-import { type Family, familyOf, IPV4_BYTES, IPV6_BYTES } from '../net/address.ts';
+import { familyOf, octetsOf } from '../net/address.ts';
 import { crc32 } from './crc32.ts';
 import { StoreError } from './error.ts';
 
@@ -141,7 +141,7 @@ export class Reader {
     const family = this.number(1);
     if (family === 0) return undefined;
     if (family !== 4 && family !== 6) throw this.malformed();
-    return this.bytes(addressBytes(family));
+    return this.bytes(octetsOf(family));
   }
 
   /** All that is left, as addresses. */
@@ -171,5 +171,3 @@ export class Reader {
     return offset;
   }
 }
-
-const addressBytes = (family: Family): number => (family === 4 ? IPV4_BYTES : IPV6_BYTES);

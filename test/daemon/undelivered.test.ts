@@ -8,7 +8,7 @@ import { holdFlock, letGo } from '../integration/support/hold.ts';
 import { add, addressOf, begin, del, distinct, held, network, refused, silent } from '../integration/support/ipam.ts';
 import { sleep } from '../integration/support/process.ts';
 import { cniEnv, EXECUTABLE, temporaryStore } from '../support/plugin.ts';
-import { type Daemon, isAlone, startDaemon, stopDaemon } from './support/daemon.ts';
+import { type Daemon, startDaemon, stopDaemon, untilAlone } from './support/daemon.ts';
 import { ask, connected, decodeAnswer, received, requestFrame } from './support/frames.ts';
 
 const test = suite('undelivered answers');
@@ -62,7 +62,7 @@ async function take(socket: Socket): Promise<string> {
 test('a caller that goes as soon as it has asked', async () => {
   const store = temporaryStore();
   for (let i = 0; i < 8; i++) (await send(store, `gone${i}`)).destroySoon();
-  await isAlone(daemon);
+  await untilAlone(daemon);
   await settles(store, []);
   await fills(store, 0);
 });
@@ -75,7 +75,7 @@ test('callers that go while the store is locked', async () => {
   await sleep(50);
   for (const socket of sockets) socket.destroy();
   await letGo(holder);
-  await isAlone(daemon);
+  await untilAlone(daemon);
   await settles(store, ['10.0.0.2']);
   await fills(store, 1);
 });

@@ -64,7 +64,7 @@ export async function startDaemon(options: DaemonOptions = {}): Promise<Daemon> 
 }
 
 /** Waits until the daemon is done with everybody who has connected to it. */
-export async function isAlone({ socket }: Daemon): Promise<void> {
+export async function untilAlone({ socket }: Daemon): Promise<void> {
   // The kernel lists its ends of connections, accepted or not, under the name that it listens at.
   const isOfDaemon = (line: string) => line.includes(` ${socket}`);
   await until(`nobody is connected to ${socket}`, () => {
